@@ -1,0 +1,37 @@
+/** The narrow type behind which results are stored: local folder now, S3 and IPFS beside it. */
+
+import type { Readable } from 'node:stream';
+
+/** Identifies one stored file: job, pod attempt and the agent's file number. */
+export interface StoredFileRef {
+  readonly jobId: string;
+  readonly podAttempt: number;
+  readonly n: number;
+}
+
+/** What a complete file must be. */
+export interface StoredFile {
+  readonly sizeBytes: number;
+  /** lower-case hex */
+  readonly sha256: string;
+  readonly parts: number;
+  readonly partBytes: number;
+}
+
+/** Stores the files of jobs. Failures: `JobFailure('StorageRefused' | 'StorageUnavailable')`. */
+export interface ResultStore {
+  /** Stores one part; repeating it with the same bytes changes nothing. Verifies `sha256` of the part. */
+  putPart(
+    file: StoredFileRef,
+    part: { readonly k: number; readonly offset: number; readonly sha256: string },
+    bytes: Readable,
+  ): Promise<void>;
+  /** After the call the file is whole, its size and digest verified, and durable. Safe to repeat. */
+  complete(file: StoredFileRef, expected: StoredFile): Promise<void>;
+  /** Bytes `start` to `end`, both included, of a completed file. */
+  read(file: StoredFileRef, range?: { readonly start: number; readonly end: number }): Promise<Readable>;
+  /** Removes everything stored for a job, or for one of its pod attempts. Tolerates absence. */
+  remove(job: { readonly jobId: string; readonly podAttempt?: number }): Promise<void>;
+  /** Resolves when the store can take writes, throws otherwise. For health checks. */
+  check(): Promise<void>;
+}

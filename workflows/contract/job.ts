@@ -1,0 +1,87 @@
+/** What travels between the processes about a job. Plain JSON: no Date, Map, bigint or undefined in arrays. */
+
+/** Phases that the pod's agent drives and the gateway completes. */
+export type AgentPhase = 'stageInputs' | 'runAlgorithm' | 'publishOutputs';
+
+/** One incarnation of a job's pod. Attempts count from 1; a lost pod's successor has the next number. */
+export interface PodRef {
+  readonly jobId: string;
+  readonly podAttempt: number;
+}
+
+/** Durations of one job in seconds; none is optional, so no state is without a deadline. */
+export interface JobLimits {
+  /** waiting for a place in the environment */
+  readonly queueSeconds: number;
+  /** creating the pod, image pull included */
+  readonly createSeconds: number;
+  readonly stageSeconds: number;
+  /** the algorithm's own run time, from its first instruction */
+  readonly runSeconds: number;
+  readonly publishSeconds: number;
+  /** between TERM and KILL when an algorithm is stopped */
+  readonly graceSeconds: number;
+  /** how many pods one job may use up when the platform loses them */
+  readonly podAttempts: number;
+}
+
+/** Argument of the `computeJob` workflow: references and limits, nothing secret, nothing large. */
+export interface JobRef {
+  readonly jobId: string;
+  readonly environmentId: string;
+  readonly limits: JobLimits;
+  /** seconds between two signs of life after which a silent pod is looked at */
+  readonly heartbeatSeconds: number;
+}
+
+/** The verdict on an accepted job. */
+export interface Acceptance {
+  readonly jobId: string;
+  /** algorithm run time granted, in seconds: the request's, lowered to what environment and order allow */
+  readonly runSeconds: number;
+}
+
+/** Result of `stageInputs`. */
+export interface StagedInputs {
+  readonly files: number;
+  readonly bytes: number;
+}
+
+/** Result of `runAlgorithm`: how the algorithm ended. Not a failure, whatever the exit code. */
+export interface AlgorithmExit {
+  /** null when the algorithm never ran */
+  readonly exitCode: number | null;
+  readonly oomKilled: boolean;
+  /** `ran` is the rule; the others say why the exit code is not the whole truth */
+  readonly end: 'ran' | 'unstartable' | 'diskQuotaExceeded';
+  /** one line for people, e.g. `python3: not found in the image`; no paths of the platform, no secrets */
+  readonly reason: string;
+  /** milliseconds since the epoch, by the agent's clock; null when the algorithm never ran */
+  readonly startedAtMs: number | null;
+  readonly finishedAtMs: number | null;
+}
+
+/** Result of `publishOutputs`. */
+export interface PublishedOutputs {
+  readonly files: number;
+  readonly bytes: number;
+}
+
+/** How a job ended. `status` is a number of the Ocean status table (70 is success only). */
+export interface JobEnd {
+  readonly status: number;
+  readonly reason: string;
+  readonly exitCode: number | null;
+  readonly oomKilled: boolean;
+}
+
+/** One `recordJob`: a job's row moves forward to `status`, never backward. */
+export interface JobRecord {
+  readonly jobId: string;
+  readonly podAttempt: number;
+  readonly status: number;
+  readonly reason: string;
+  /** present at the job's end only */
+  readonly end?: JobEnd;
+  readonly algorithm?: Pick<AlgorithmExit, 'startedAtMs' | 'finishedAtMs'>;
+}

@@ -1,0 +1,86 @@
+/** What a consumer asked for and what was found when it was checked. Kept in the ledger, never in a history. */
+
+/** One dataset of a request: a published asset's service, or (where the environment permits) a bare file object. */
+export interface DatasetRequest {
+  readonly documentId: string | null;
+  readonly serviceId: string | null;
+  readonly transferTxId: string | null;
+  readonly userdata: unknown;
+  /** a file object without an asset, as the client sent it; not yet validated */
+  readonly fileObject: unknown;
+}
+
+/** `entrypoint, image, tag, checksum` of an algorithm's metadata. Empty text where absent. */
+export interface AlgorithmContainer {
+  readonly entrypoint: string;
+  readonly image: string;
+  readonly tag: string;
+  readonly checksum: string;
+}
+
+/** The algorithm of a request: published (`documentId`) or raw (`raw`); when both are sent, the published one counts. */
+export interface AlgorithmRequest {
+  readonly documentId: string | null;
+  readonly serviceId: string | null;
+  readonly transferTxId: string | null;
+  readonly raw: RawAlgorithm | null;
+  readonly userdata: unknown;
+  readonly algocustomdata: unknown;
+  readonly envs: Readonly<Record<string, string>>;
+}
+
+/** Code that the consumer brings along: one of `rawcode`, `url`, `fileObject`, or none when the image holds it. */
+export interface RawAlgorithm {
+  readonly rawcode: string | null;
+  readonly url: string | null;
+  readonly fileObject: unknown;
+  readonly container: AlgorithmContainer;
+}
+
+/** Amounts asked for: cpu in cores, ram and disk in GiB, further ids (GPUs) in units. */
+export type Resources = Readonly<Record<string, number>>;
+
+/** A validated start request. Stored sealed: user data, urls and envs may be secret. */
+export interface JobSpec {
+  readonly jobId: string;
+  /** as the consumer wrote it; compare lower-case */
+  readonly consumerAddress: string;
+  readonly surface: 'node' | 'classic' | 'operator';
+  readonly isFree: boolean;
+  readonly environmentId: string;
+  readonly chainId: number | null;
+  readonly datasets: readonly DatasetRequest[];
+  readonly algorithm: AlgorithmRequest;
+  readonly resources: Resources;
+  /** seconds, or null for the environment's own limit */
+  readonly maxJobDuration: number | null;
+  readonly queueMaxWaitTime: number;
+  readonly metadata: unknown;
+  readonly additionalViewers: readonly string[];
+}
+
+/** An asset as it stood when the job was accepted; the same document is staged for the algorithm. */
+export interface AssetSnapshot {
+  /** `did:op:…` or `did:ope:…`; null for a raw input, then `folder` names it */
+  readonly did: string | null;
+  /** DID without prefix, or `raw-<position>` */
+  readonly folder: string;
+  readonly chainId: number | null;
+  readonly serviceId: string | null;
+  readonly transferTxId: string | null;
+  /** the DDO as resolved, or null for a raw input */
+  readonly ddo: unknown;
+}
+
+/** What `validateOrder` found good. Kept with the job; everything later works from this, not from the request. */
+export interface Admission {
+  /** transaction of the first dataset's order, or of the algorithm's; empty for a free job */
+  readonly agreementId: string;
+  readonly runSeconds: number;
+  readonly datasets: readonly AssetSnapshot[];
+  /** null for a raw algorithm */
+  readonly algorithm: AssetSnapshot | null;
+  readonly container: AlgorithmContainer;
+  /** sha256 hex of each algorithm file in order, where trust rules pinned them; null where nothing was pinned */
+  readonly algorithmFileDigests: readonly string[] | null;
+}
