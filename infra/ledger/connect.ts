@@ -1,0 +1,45 @@
+/** Connection to PostgreSQL and the ledger's migrations. */
+
+import pg from 'pg';
+import { Kysely, Migrator, PostgresDialect, type Migration } from 'kysely';
+import type { LedgerDatabase } from './schema.ts';
+import * as jobs from './migrations/0001_jobs.ts';
+
+const migrations: Readonly<Record<string, Migration>> = { '0001_jobs': jobs };
+
+/** An open ledger database. */
+export interface LedgerConnection {
+  readonly db: Kysely<LedgerDatabase>;
+  readonly pool: pg.Pool;
+  close(): Promise<void>;
+}
+
+/**
+ * A pool of connections; nothing is sent before the first query, so it also succeeds while the server is down.
+ * @param databaseUrl `postgres://…`
+ * @param onIdleError told about connections that broke while idle; they are replaced by themselves
+ */
+export const connectLedger = (databaseUrl: string, onIdleError: (err: Error) => void, { maxConnections = 10 } = {}): LedgerConnection => {
+  const pool = new pg.Pool({
+    connectionString: databaseUrl,
+    max: maxConnections,
+    connectionTimeoutMillis: 5_000,
+    // a query that hangs on a dead connection must not hold an activity until its own timeout
+    query_timeout: 15_000,
+    keepAlive: true,
+    application_name: 'durable-c2d',
+  });
+  pool.on('error', onIdleError);
+  const db = new Kysely<LedgerDatabase>({ dialect: new PostgresDialect({ pool }) });
+  return { db, pool, close: () => db.destroy() };
+};
+
+/**
+ * Brings the schema to this release. Processes that start together wait for each other.
+ * @throws the first migration error; nothing of that migration remains
+ */
+export const migrateLedger = async ({ db }: LedgerConnection): Promise<void> => {
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } });
+  const { error } = await migrator.migrateToLatest();
+  if (error !== undefined) throw error instanceof Error ? error : new Error('the ledger could not be migrated', { cause: error });
+};

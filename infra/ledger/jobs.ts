@@ -1,0 +1,392 @@
+/** Jobs in the ledger: what was asked, what clients read. One function per operation. */
+
+import { sql, type Kysely, type Selectable } from 'kysely';
+import { JobFailure } from '../../workflows/contract/failures.ts';
+import type { JobRecord } from '../../workflows/contract/job.ts';
+import type { Admission, JobSpec } from '../../workflows/contract/spec.ts';
+import { isTerminal, status } from '../../workflows/contract/status.ts';
+import type { Keyring } from '../crypto/keyring.ts';
+import type { AdmissionState, LedgerDatabase, ResultEntry, Termination } from './schema.ts';
+
+/** A job as clients may read it; times in milliseconds since the epoch. */
+export interface JobRow {
+  readonly jobId: string;
+  /** as the consumer wrote it */
+  readonly owner: string;
+  readonly environmentId: string;
+  readonly isFree: boolean;
+  readonly chainId: number | null;
+  readonly surface: string;
+  readonly admission: AdmissionState;
+  readonly refusalType: string | null;
+  readonly agreementId: string;
+  readonly algorithmDid: string;
+  readonly inputDids: readonly string[];
+  readonly status: number;
+  readonly reason: string;
+  readonly stopRequested: boolean;
+  readonly progress: unknown;
+  /** status number → when it was first reached */
+  readonly phases: Readonly<Record<string, number>>;
+  readonly results: readonly ResultEntry[];
+  /** the pod attempt whose files `results` lists */
+  readonly podAttempt: number;
+  readonly termination: Termination | null;
+  readonly maxJobDuration: number | null;
+  readonly resources: Readonly<Record<string, number>>;
+  readonly metadata: unknown;
+  readonly additionalViewers: readonly string[];
+  readonly algorithmStartedAtMs: number | null;
+  readonly algorithmFinishedAtMs: number | null;
+  readonly createdAtMs: number;
+  readonly finishedAtMs: number | null;
+}
+
+/** Which jobs to find; at least one of the three. Addresses and agreement ids compare lower-case. */
+export interface JobFilter {
+  readonly jobId?: string;
+  readonly owner?: string;
+  readonly agreementId?: string;
+}
+
+/** How many accepted, unfinished jobs an environment has. */
+export interface JobCount {
+  readonly environmentId: string;
+  readonly isFree: boolean;
+  readonly running: number;
+  readonly queued: number;
+}
+
+/** Channel on which a job's id is announced whenever its row or log changed. */
+export const jobChannel = 'c2d_job';
+
+const endSequence = 1_000_000;
+const sequenceOf = (podAttempt: number, number: number): number => (isTerminal(number) ? endSequence : podAttempt * 100 + number);
+
+const announce = (jobId: string) => sql`select pg_notify(${jobChannel}, ${jobId})`;
+
+const specContext = (jobId: string): string => `job-spec/${jobId}`;
+
+const listedColumns = [
+  'job_id', 'owner_text', 'environment_id', 'is_free', 'chain_id', 'surface', 'admission_state', 'refusal_type', 'agreement_id',
+  'algorithm_did', 'input_dids', 'status', 'reason', 'stop_requested', 'progress', 'phases', 'results', 'results_pod_attempt',
+  'termination', 'run_seconds', 'resources', 'metadata', 'additional_viewers', 'algorithm_started_at', 'algorithm_finished_at',
+  'created_at', 'finished_at',
+] as const; // prettier-ignore
+
+const toJobRow = (row: Pick<Selectable<LedgerDatabase['jobs']>, (typeof listedColumns)[number]>): JobRow => ({
+  jobId: row.job_id,
+  owner: row.owner_text,
+  environmentId: row.environment_id,
+  isFree: row.is_free,
+  chainId: row.chain_id === null ? null : Number(row.chain_id),
+  surface: row.surface,
+  admission: row.admission_state,
+  refusalType: row.refusal_type,
+  agreementId: row.agreement_id ?? '',
+  algorithmDid: row.algorithm_did,
+  inputDids: row.input_dids,
+  status: row.status,
+  reason: row.reason,
+  stopRequested: row.stop_requested,
+  progress: row.progress,
+  phases: row.phases,
+  results: row.results ?? [],
+  podAttempt: row.results_pod_attempt ?? 0,
+  termination: row.termination,
+  maxJobDuration: row.run_seconds,
+  resources: row.resources,
+  metadata: row.metadata,
+  additionalViewers: row.additional_viewers,
+  algorithmStartedAtMs: row.algorithm_started_at?.getTime() ?? null,
+  algorithmFinishedAtMs: row.algorithm_finished_at?.getTime() ?? null,
+  createdAtMs: row.created_at.getTime(),
+  finishedAtMs: row.finished_at?.getTime() ?? null,
+});
+
+/** What the operations on jobs need. */
+export interface JobsDeps {
+  readonly db: Kysely<LedgerDatabase>;
+  readonly keyring: Keyring;
+}
+
+/** The row of a new job; it is shown to nobody before it is accepted. */
+export const newJobValues = ({ keyring }: Pick<JobsDeps, 'keyring'>, spec: JobSpec) => ({
+  job_id: spec.jobId,
+  owner: spec.consumerAddress.toLowerCase(),
+  owner_text: spec.consumerAddress,
+  environment_id: spec.environmentId,
+  is_free: spec.isFree,
+  chain_id: spec.chainId,
+  surface: spec.surface,
+  spec: keyring.seal(Buffer.from(JSON.stringify(spec)), specContext(spec.jobId)),
+  algorithm_did: spec.algorithm.documentId ?? '',
+  input_dids: JSON.stringify(spec.datasets.flatMap((dataset) => dataset.documentId ?? [])),
+  status: status.queued,
+  reason: 'waiting for the verdict on the order',
+  phases: JSON.stringify({ [status.queued]: Date.now() }),
+  resources: JSON.stringify(spec.resources),
+  metadata: spec.metadata === undefined || spec.metadata === null ? null : JSON.stringify(spec.metadata),
+  additional_viewers: JSON.stringify(spec.additionalViewers.map((viewer) => viewer.toLowerCase())),
+});
+
+/** @returns the job, whatever its admission, or null */
+export const readJob = ({ db }: JobsDeps) =>
+  async function readJob(jobId: string): Promise<JobRow | null> {
+    const row = await db.selectFrom('jobs').select(listedColumns).where('job_id', '=', jobId).executeTakeFirst();
+    return row === undefined ? null : toJobRow(row);
+  };
+
+/** Accepted jobs that match every given key, newest first. */
+export const findJobs = ({ db }: JobsDeps) =>
+  async function findJobs(filter: JobFilter, page: { readonly limit: number; readonly offset: number }): Promise<readonly JobRow[]> {
+    let query = db.selectFrom('jobs').select(listedColumns).where('admission_state', '=', 'accepted');
+    if (filter.jobId !== undefined) query = query.where('job_id', '=', filter.jobId);
+    if (filter.owner !== undefined) query = query.where('owner', '=', filter.owner.toLowerCase());
+    if (filter.agreementId !== undefined) query = query.where('agreement_id', '=', filter.agreementId.toLowerCase());
+    const rows = await query.orderBy('created_at', 'desc').orderBy('job_id').limit(page.limit).offset(page.offset).execute();
+    return rows.map(toJobRow);
+  };
+
+/** @throws JobFailure `RequestInvalid` for an unknown job */
+export const readSpec = ({ db, keyring }: JobsDeps) =>
+  async function readSpec(jobId: string): Promise<JobSpec> {
+    const row = await db.selectFrom('jobs').select('spec').where('job_id', '=', jobId).executeTakeFirst();
+    if (row === undefined) throw new JobFailure('RequestInvalid', `job ${jobId} is not in the ledger`);
+    return JSON.parse(keyring.open(row.spec, specContext(jobId)).toString()) as JobSpec;
+  };
+
+/** @throws JobFailure `RequestInvalid` for a job that is unknown or was not accepted */
+export const readAdmission = ({ db, keyring }: JobsDeps) =>
+  async function readAdmission(jobId: string): Promise<{ readonly spec: JobSpec; readonly admission: Admission }> {
+    const row = await db.selectFrom('jobs').select(['spec', 'admission']).where('job_id', '=', jobId).executeTakeFirst();
+    if (row?.admission === null || row?.admission === undefined) throw new JobFailure('RequestInvalid', `job ${jobId} was not accepted`);
+    return { spec: JSON.parse(keyring.open(row.spec, specContext(jobId)).toString()) as JobSpec, admission: row.admission };
+  };
+
+/**
+ * Accepts a job: from now on it is shown, and its agreement carries no other until it ends. Safe to repeat.
+ * @throws JobFailure `AgreementInUse` when an unfinished job runs on the same agreement
+ */
+export const acceptJob = ({ db }: JobsDeps) =>
+  async function acceptJob(jobId: string, admission: Admission): Promise<void> {
+    try {
+      await db
+        .updateTable('jobs')
+        .set({
+          admission_state: 'accepted',
+          admission: JSON.stringify(admission),
+          agreement_id: admission.agreementId.toLowerCase(),
+          run_seconds: admission.runSeconds,
+          reason: 'waiting for a place in the environment',
+        })
+        .where('job_id', '=', jobId)
+        .where('admission_state', '=', 'pending')
+        .execute();
+    } catch (err) {
+      if (isUniqueViolation(err)) throw new JobFailure('AgreementInUse', '`agreementId` already in use for other job.');
+      throw err;
+    }
+  };
+
+const isUniqueViolation = (err: unknown): boolean => err instanceof Error && (err as { code?: unknown }).code === '23505';
+
+/** Remembers a refusal, so that the same request gets the same answer for ever. Safe to repeat. */
+export const refuseJob = ({ db }: JobsDeps) =>
+  async function refuseJob(jobId: string, refusal: { readonly type: string; readonly reason: string }): Promise<void> {
+    await db
+      .updateTable('jobs')
+      .set({ admission_state: 'refused', refusal_type: refusal.type, reason: refusal.reason, finished_at: new Date() })
+      .where('job_id', '=', jobId)
+      .where('admission_state', '=', 'pending')
+      .execute();
+  };
+
+/** A place in an environment, and the pod attempt that may use it. */
+export interface PlaceRequest {
+  readonly jobId: string;
+  readonly podAttempt: number;
+  readonly maxJobs: number;
+}
+
+/**
+ * Gives the job a place in its environment and makes `podAttempt` the current one; older attempts' tokens
+ * are worth nothing afterwards. Two calls at once never give out more than `maxJobs` places.
+ * @returns whether the job has a place now, and how many places were taken by others
+ */
+export const takePlace = ({ db }: JobsDeps) =>
+  async function takePlace({ jobId, podAttempt, maxJobs }: PlaceRequest): Promise<{ readonly taken: boolean; readonly others: number }> {
+    return db.transaction().execute(async (trx) => {
+      const job = await trx.selectFrom('jobs').select(['environment_id', 'is_free']).where('job_id', '=', jobId).executeTakeFirstOrThrow();
+      // serialises the count below for this environment only, until the end of the transaction
+      await sql`select pg_advisory_xact_lock(hashtextextended(${`place/${job.environment_id}/${job.is_free}`}, 0))`.execute(trx);
+      const { others } = await trx
+        .selectFrom('jobs')
+        .select((eb) => eb.fn.countAll<string>().as('others'))
+        .where('environment_id', '=', job.environment_id)
+        .where('is_free', '=', job.is_free)
+        .where('finished_at', 'is', null)
+        .where('has_place', '=', true)
+        .where('job_id', '<>', jobId)
+        .executeTakeFirstOrThrow();
+      if (Number(others) >= maxJobs) return { taken: false, others: Number(others) };
+      await trx
+        .updateTable('jobs')
+        .set({
+          has_place: true,
+          pod_attempt: podAttempt,
+          ...advance(status.pullingImage, 'creating the execution pod', podAttempt),
+        })
+        .where('job_id', '=', jobId)
+        .where('pod_attempt', '<=', podAttempt)
+        .where('finished_at', 'is', null)
+        .execute();
+      await announce(jobId).execute(trx);
+      return { taken: true, others: Number(others) };
+    });
+  };
+
+const advance = (number: number, reason: string, podAttempt: number) => {
+  const sequence = sequenceOf(podAttempt, number);
+  // written so that an older state changes nothing, in one statement, whatever else happens at the same time
+  return {
+    status: sql<number>`case when sequence < ${sequence} then ${number} else status end`,
+    reason: sql<string>`case when sequence < ${sequence} then ${reason} else reason end`,
+    phases: sql<string>`case when sequence < ${sequence} then phases || ${JSON.stringify({ [number]: Date.now() })}::jsonb else phases end`,
+    sequence: sql<number>`greatest(sequence, ${sequence})`,
+  };
+};
+
+/** Progress of one pod attempt, as the gateway and the orchestrator see it. */
+export interface ProgressRecord {
+  readonly jobId: string;
+  readonly podAttempt: number;
+  readonly status: number;
+  readonly reason: string;
+  readonly progress?: unknown;
+  readonly algorithmStartedAtMs?: number;
+}
+
+/** Moves a job forward. Changes nothing when the attempt is not the current one or the job has ended. */
+export const recordProgress = ({ db }: JobsDeps) =>
+  async function recordProgress(record: ProgressRecord): Promise<void> {
+    await db.transaction().execute(async (trx) => {
+      const { numUpdatedRows } = await trx
+        .updateTable('jobs')
+        .set({
+          ...advance(record.status, record.reason, record.podAttempt),
+          ...(record.progress === undefined ? {} : { progress: JSON.stringify(record.progress) }),
+          ...(record.algorithmStartedAtMs === undefined ? {} : { algorithm_started_at: new Date(record.algorithmStartedAtMs) }),
+        })
+        .where('job_id', '=', record.jobId)
+        .where('pod_attempt', '=', record.podAttempt)
+        .where('finished_at', 'is', null)
+        .executeTakeFirst();
+      if (numUpdatedRows > 0n) await announce(record.jobId).execute(trx);
+    });
+  };
+
+/** Writes the complete list of a pod attempt's results, once; the list never changes afterwards. */
+export const recordResults = ({ db }: JobsDeps) =>
+  async function recordResults(record: {
+    readonly jobId: string;
+    readonly podAttempt: number;
+    readonly results: readonly ResultEntry[];
+  }): Promise<void> {
+    await db.transaction().execute(async (trx) => {
+      await trx
+        .updateTable('jobs')
+        .set({ results: JSON.stringify(record.results), results_pod_attempt: record.podAttempt })
+        .where('job_id', '=', record.jobId)
+        .where('pod_attempt', '=', record.podAttempt)
+        .where('finished_at', 'is', null)
+        .where('results', 'is', null)
+        .execute();
+      await announce(record.jobId).execute(trx);
+    });
+  };
+
+/** Writes what the workflow decided. The first end stays. */
+export const recordJob = ({ db }: JobsDeps) =>
+  async function recordJob(record: JobRecord): Promise<void> {
+    const { end, algorithm } = record;
+    await db.transaction().execute(async (trx) => {
+      await trx
+        .updateTable('jobs')
+        .set({
+          ...advance(record.status, record.reason, record.podAttempt),
+          ...(end === undefined
+            ? {}
+            : {
+                finished_at: sql<Date>`coalesce(finished_at, clock_timestamp())`,
+                termination: JSON.stringify({ exitCode: end.exitCode, OOMKilled: end.oomKilled, reason: end.reason }),
+                progress: null,
+              }),
+          ...(typeof algorithm?.startedAtMs === 'number' ? { algorithm_started_at: new Date(algorithm.startedAtMs) } : {}),
+          ...(typeof algorithm?.finishedAtMs === 'number' ? { algorithm_finished_at: new Date(algorithm.finishedAtMs) } : {}),
+        })
+        .where('job_id', '=', record.jobId)
+        .where('finished_at', 'is', null)
+        .execute();
+      await announce(record.jobId).execute(trx);
+    });
+  };
+
+/** @returns the pod attempt whose agent may report, or null when the job is unknown, unplaced or over */
+export const currentPodAttempt = ({ db }: JobsDeps) =>
+  async function currentPodAttempt(jobId: string): Promise<number | null> {
+    const row = await db
+      .selectFrom('jobs')
+      .select('pod_attempt')
+      .where('job_id', '=', jobId)
+      .where('finished_at', 'is', null)
+      .where('pod_attempt', '>', 0)
+      .executeTakeFirst();
+    return row?.pod_attempt ?? null;
+  };
+
+/** Remembers that the consumer asked for a stop. */
+export const requestStop = ({ db }: JobsDeps) =>
+  async function requestStop(jobId: string): Promise<void> {
+    await db.updateTable('jobs').set({ stop_requested: true }).where('job_id', '=', jobId).where('finished_at', 'is', null).execute();
+  };
+
+/** Accepted, unfinished jobs per environment, with and without a place. */
+export const countJobs = ({ db }: JobsDeps) =>
+  async function countJobs(): Promise<readonly JobCount[]> {
+    const rows = await db
+      .selectFrom('jobs')
+      .select((eb) => [
+        'environment_id',
+        'is_free',
+        eb.fn.countAll<string>().filterWhere('has_place', '=', true).as('running'),
+        eb.fn.countAll<string>().filterWhere('has_place', '=', false).as('queued'),
+      ])
+      .where('finished_at', 'is', null)
+      .where('admission_state', '=', 'accepted')
+      .groupBy(['environment_id', 'is_free'])
+      .execute();
+    return rows.map((row) => ({
+      environmentId: row.environment_id,
+      isFree: row.is_free,
+      running: Number(row.running),
+      queued: Number(row.queued),
+    }));
+  };
+
+/** Unfinished jobs older than `olderThanMs`, oldest first: the reaper asks Temporal about each. */
+export const openJobs = ({ db }: JobsDeps) =>
+  async function openJobs(
+    olderThanMs: number,
+    limit: number,
+  ): Promise<readonly { readonly jobId: string; readonly admission: AdmissionState; readonly podAttempt: number }[]> {
+    const rows = await db
+      .selectFrom('jobs')
+      .select(['job_id', 'admission_state', 'pod_attempt'])
+      .where('finished_at', 'is', null)
+      .where('created_at', '<', new Date(Date.now() - olderThanMs))
+      .orderBy('created_at')
+      .limit(limit)
+      .execute();
+    return rows.map((row) => ({ jobId: row.job_id, admission: row.admission_state, podAttempt: row.pod_attempt }));
+  };

@@ -1,0 +1,44 @@
+/** The ledger: all operations on one connection. Processes take the few that they need. */
+
+import { sql } from 'kysely';
+import type { Keyring } from '../crypto/keyring.ts';
+import type { LedgerConnection } from './connect.ts';
+import * as jobs from './jobs.ts';
+import { appendLog, dropEndedLogs, readLog } from './logs.ts';
+import { nonceOf, reserveJob, spendNonce } from './nonces.ts';
+
+export type { JobCount, JobFilter, JobRow, ProgressRecord } from './jobs.ts';
+export type { ResultEntry, Termination } from './schema.ts';
+
+/** Every operation of the ledger, each safe to repeat. */
+export const createLedger = ({ db }: Pick<LedgerConnection, 'db'>, keyring: Keyring) => {
+  const deps: jobs.JobsDeps = { db, keyring };
+  return {
+    nonceOf: nonceOf(deps),
+    spendNonce: spendNonce(deps),
+    reserveJob: reserveJob(deps),
+    readJob: jobs.readJob(deps),
+    findJobs: jobs.findJobs(deps),
+    readSpec: jobs.readSpec(deps),
+    readAdmission: jobs.readAdmission(deps),
+    acceptJob: jobs.acceptJob(deps),
+    refuseJob: jobs.refuseJob(deps),
+    takePlace: jobs.takePlace(deps),
+    recordProgress: jobs.recordProgress(deps),
+    recordResults: jobs.recordResults(deps),
+    recordJob: jobs.recordJob(deps),
+    currentPodAttempt: jobs.currentPodAttempt(deps),
+    requestStop: jobs.requestStop(deps),
+    countJobs: jobs.countJobs(deps),
+    openJobs: jobs.openJobs(deps),
+    appendLog: appendLog(deps),
+    readLog: readLog(deps),
+    dropEndedLogs: dropEndedLogs(deps),
+    /** Resolves when the database answers. For health checks. */
+    check: async (): Promise<void> => {
+      await sql`select 1`.execute(db);
+    },
+  };
+};
+
+export type Ledger = ReturnType<typeof createLedger>;

@@ -1,0 +1,90 @@
+/** The ledger's tables as the code sees them. */
+
+import type { ColumnType, Generated } from 'kysely';
+import type { Admission } from '../../workflows/contract/spec.ts';
+
+/** A file of a job's results, at a fixed index on every API surface. */
+export interface ResultEntry {
+  readonly index: number;
+  readonly filename: string;
+  readonly filesize: number;
+  readonly type: 'output' | 'algorithmLog';
+  /** the agent's number of the file: where it lies in the store */
+  readonly n: number;
+  /** lower-case hex */
+  readonly sha256: string;
+}
+
+/** `terminationDetails` of the API surfaces. */
+export interface Termination {
+  readonly exitCode: number | null;
+  readonly OOMKilled: boolean;
+  readonly reason: string;
+}
+
+/** `pending` until the verdict is known. Only accepted jobs are shown to anybody. */
+export type AdmissionState = 'pending' | 'accepted' | 'refused';
+
+type Json<T> = ColumnType<T, string, string>;
+
+interface JobsTable {
+  job_id: string;
+  /** lower-case, for comparisons */
+  owner: string;
+  /** as the consumer wrote it */
+  owner_text: string;
+  environment_id: string;
+  is_free: boolean;
+  chain_id: number | null;
+  surface: string;
+  /** the JobSpec, sealed: user data, urls and variables may be secret */
+  spec: Buffer;
+  admission_state: ColumnType<AdmissionState, AdmissionState | undefined, AdmissionState>;
+  refusal_type: string | null;
+  admission: Json<Admission> | null;
+  agreement_id: string | null;
+  algorithm_did: string;
+  input_dids: Json<readonly string[]>;
+  status: number;
+  /** grows with every recorded change: an older state never overwrites a newer one */
+  sequence: ColumnType<string, number | undefined, number>;
+  reason: string;
+  pod_attempt: Generated<number>;
+  has_place: Generated<boolean>;
+  stop_requested: Generated<boolean>;
+  progress: Json<unknown> | null;
+  phases: Json<Readonly<Record<string, number>>>;
+  results: Json<readonly ResultEntry[]> | null;
+  results_pod_attempt: number | null;
+  termination: Json<Termination> | null;
+  run_seconds: number | null;
+  resources: Json<Readonly<Record<string, number>>>;
+  metadata: Json<unknown> | null;
+  additional_viewers: Json<readonly string[]>;
+  algorithm_started_at: Date | null;
+  algorithm_finished_at: Date | null;
+  created_at: Generated<Date>;
+  finished_at: Date | null;
+}
+
+interface NoncesTable {
+  address: string;
+  /** decimal text of a numeric column */
+  nonce: ColumnType<string, string, string>;
+  /** the job on which this nonce was spent, if it was a start */
+  job_id: string | null;
+}
+
+interface JobLogsTable {
+  job_id: string;
+  pod_attempt: number;
+  start_offset: ColumnType<string, number, never>;
+  bytes: Buffer;
+}
+
+/** The database of the ledger. */
+export interface LedgerDatabase {
+  jobs: JobsTable;
+  nonces: NoncesTable;
+  job_logs: JobLogsTable;
+}
