@@ -1,0 +1,80 @@
+/** Orders on a local chain, as clients make them. */
+
+import { Contract, type Signer } from 'ethers';
+import { loadArtifact } from './artifacts.ts';
+import { send } from './publishAsset.ts';
+import type { LocalChain } from './startChain.ts';
+
+/** A provider fee as the provider's initialize answers give it. */
+export interface OrderFee {
+  readonly providerFeeAddress: string;
+  readonly providerFeeToken: string;
+  readonly providerFeeAmount: string;
+  readonly v: number;
+  readonly r: string;
+  readonly s: string;
+  readonly validUntil: number;
+  readonly providerData: string;
+}
+
+export interface OrderRequest {
+  readonly datatokenAddress: string;
+  /** who may consume: usually the environment's address */
+  readonly consumer: string;
+  readonly serviceIndex: number;
+  readonly providerFee: OrderFee;
+}
+
+const zeroAddress = `0x${'0'.repeat(40)}`;
+const noMarketFee = { consumeMarketFeeAddress: zeroAddress, consumeMarketFeeToken: zeroAddress, consumeMarketFeeAmount: 0n };
+const oneToken = 10n ** 18n;
+
+const openDatatoken = (address: string, signer: Signer): Contract => new Contract(address, loadArtifact('ERC20Template').abi, signer);
+
+/** Gives `to` whole datatokens; `minter` is the asset's publisher. */
+export const mintDatatokens = async (
+  minter: Signer,
+  { datatokenAddress, to, tokens = 1 }: { readonly datatokenAddress: string; readonly to: string; readonly tokens?: number },
+): Promise<void> => {
+  await send(openDatatoken(datatokenAddress, minter), 'mint', to, BigInt(tokens) * oneToken);
+};
+
+/**
+ * Orders one service; the payer needs one datatoken.
+ * @returns the transaction's hash, the `transferTxId`
+ */
+export const startOrder = async (payer: Signer, order: OrderRequest): Promise<string> => {
+  const { consumer, serviceIndex, providerFee } = order;
+  const datatoken = openDatatoken(order.datatokenAddress, payer);
+  return (await send(datatoken, 'startOrder', consumer, serviceIndex, providerFee, noMarketFee)).hash;
+};
+
+/** Pays new provider fees for an earlier order. @returns the transaction's hash */
+export const reuseOrder = async (
+  payer: Signer,
+  order: { readonly datatokenAddress: string; readonly orderTxId: string; readonly providerFee: OrderFee },
+): Promise<string> => {
+  const receipt = await send(openDatatoken(order.datatokenAddress, payer), 'reuseOrder', order.orderTxId, order.providerFee);
+  return receipt.hash;
+};
+
+/** Orders several services in one transaction through the factory, which becomes the payer. @returns the transaction's hash */
+export const startOrders = async (payer: Signer, chain: LocalChain, orders: readonly OrderRequest[]): Promise<string> => {
+  const factoryAddress = chain.contracts.erc721Factory;
+  for (const address of new Set(orders.map((order) => order.datatokenAddress))) {
+    await send(openDatatoken(address, payer), 'approve', factoryAddress, 100n * oneToken);
+  }
+  const factory = new Contract(factoryAddress, loadArtifact('ERC721Factory').abi, payer);
+  const receipt = await send(
+    factory,
+    'startMultipleTokenOrder',
+    orders.map((order) => ({
+      tokenAddress: order.datatokenAddress,
+      consumer: order.consumer,
+      serviceIndex: order.serviceIndex,
+      _providerFee: order.providerFee,
+      _consumeMarketFee: noMarketFee,
+    })),
+  );
+  return receipt.hash;
+};
