@@ -1,7 +1,8 @@
 /** Connection to PostgreSQL and the ledger's migrations. */
 
 import pg from 'pg';
-import { Kysely, Migrator, PostgresDialect, type Migration } from 'kysely';
+import { Kysely, PostgresDialect } from 'kysely';
+import { Migrator, type Migration } from 'kysely/migration';
 import type { LedgerDatabase } from './schema.ts';
 import * as jobs from './migrations/0001_jobs.ts';
 

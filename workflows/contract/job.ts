@@ -16,8 +16,6 @@ export interface JobLimits {
   /** creating the pod, image pull included */
   readonly createSeconds: number;
   readonly stageSeconds: number;
-  /** the algorithm's own run time, from its first instruction */
-  readonly runSeconds: number;
   readonly publishSeconds: number;
   /** between TERM and KILL when an algorithm is stopped */
   readonly graceSeconds: number;

@@ -56,8 +56,9 @@ export interface PodRuntime {
    * After the call the pod exists and both containers are started. Safe to repeat: adopts its own
    * objects, throws `JobFailure('PodConflict')` on somebody else's. Pulls the image when absent.
    * @param onProgress one line for people, e.g. `pulling image: 31 MB`
+   * @param signal ends a pull early; what exists by then is removed by `remove`
    */
-  create(spec: PodSpec, onProgress: (line: string) => void): Promise<void>;
+  create(spec: PodSpec, onProgress: (line: string) => void, signal?: AbortSignal): Promise<void>;
   /** One look. Never throws for a missing pod: that is `lost`. */
   observe(pod: PodRef): Promise<PodOutcome>;
   /** TERM to the algorithm, KILL after `graceSeconds`; the agent stays to publish. Tolerates a missing pod. */

@@ -1,0 +1,41 @@
+/** All activities, as the orchestrator's worker registers them and the workflows call them. */
+
+import { createPod, type CreatePodDeps } from './createPod.ts';
+import { deletePod, type DeletePodDeps } from './deletePod.ts';
+import { publishOutputs } from './publishOutputs.ts';
+import { reapPods, type ReapPodsDeps } from './reapPods.ts';
+import { recordJob, type RecordJobDeps } from './recordJob.ts';
+import { recordRefusal, type RecordRefusalDeps } from './recordRefusal.ts';
+import { repairJobs, type RepairJobsDeps } from './repairJobs.ts';
+import { runAlgorithm, type PodObserver } from './runAlgorithm.ts';
+import { stageInputs } from './stageInputs.ts';
+import { stopPod, type StopPodDeps } from './stopPod.ts';
+import { validateOrder, type ValidateOrderDeps } from './validateOrder.ts';
+
+/** What all activities together need. */
+export type ActivityDeps = ValidateOrderDeps &
+  CreatePodDeps &
+  PodObserver &
+  StopPodDeps &
+  DeletePodDeps &
+  RecordJobDeps &
+  RecordRefusalDeps &
+  ReapPodsDeps &
+  RepairJobsDeps;
+
+/** @param deps the adapters, joined in the orchestrator's `main.ts` */
+export const createActivities = (deps: ActivityDeps) => ({
+  validateOrder: validateOrder(deps),
+  createPod: createPod(deps),
+  stageInputs: stageInputs(deps),
+  runAlgorithm: runAlgorithm(deps),
+  publishOutputs: publishOutputs(deps),
+  stopPod: stopPod(deps),
+  deletePod: deletePod(deps),
+  recordJob: recordJob(deps),
+  recordRefusal: recordRefusal(deps),
+  reapPods: reapPods(deps),
+  repairJobs: repairJobs(deps),
+});
+
+export type Activities = ReturnType<typeof createActivities>;

@@ -1,0 +1,40 @@
+import { JobFailure } from '../workflows/contract/failures.ts';
+import type { Acceptance } from '../workflows/contract/job.ts';
+import type { Admission, JobSpec } from '../workflows/contract/spec.ts';
+
+export interface ValidateOrderDeps {
+  readonly orders: {
+    /** Checks assets, trust, credentials and orders; throws a JobFailure that names what is wrong. */
+    admit(spec: JobSpec): Promise<Admission>;
+  };
+  readonly vacancies: {
+    /** Places taken and offered in the environment of this job, for its kind (free or paid). */
+    vacancy(spec: JobSpec): Promise<{ readonly taken: number; readonly maxJobs: number }>;
+  };
+  readonly admissions: {
+    readSpec(jobId: string): Promise<JobSpec>;
+    acceptJob(jobId: string, admission: Admission): Promise<void>;
+  };
+}
+
+/**
+ * The verdict on a job: everything that must be true before anything is started. What was found good, the DDOs
+ * included, is in the ledger afterwards and is what the job runs on. Safe to repeat: an accepted job stays accepted.
+ */
+export const validateOrder = ({ orders, vacancies, admissions }: ValidateOrderDeps) =>
+  async function validateOrder({ jobId }: { readonly jobId: string }): Promise<Acceptance> {
+    const spec = await admissions.readSpec(jobId);
+    const [admission] = await Promise.all([orders.admit(spec), requireVacancy(vacancies, spec)]);
+    await admissions.acceptJob(jobId, admission);
+    return { jobId, runSeconds: admission.runSeconds };
+  };
+
+const requireVacancy = async (vacancies: ValidateOrderDeps['vacancies'], spec: JobSpec): Promise<void> => {
+  if (spec.queueMaxWaitTime > 0) return;
+  const { taken, maxJobs } = await vacancies.vacancy(spec);
+  if (taken >= maxJobs)
+    throw new JobFailure(
+      'NoCapacity',
+      `all ${maxJobs} places of environment ${spec.environmentId} are taken; try again later or send queueMaxWaitTime`,
+    );
+};

@@ -1,0 +1,123 @@
+/** Starts and stops jobs: the api's door to Temporal. */
+
+import {
+  WithStartWorkflowOperation,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+  isGrpcServiceError,
+  type Client,
+} from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import { isFailureType, type FailureType } from '../../workflows/contract/failures.ts';
+import { acceptUpdateId, jobWorkflowId, orchestratorQueue } from '../../workflows/contract/ids.ts';
+import type { Acceptance, JobRef } from '../../workflows/contract/job.ts';
+import { awaitAccepted } from '../../workflows/contract/messages.ts';
+import type { JobSpec } from '../../workflows/contract/spec.ts';
+import type { ComputeEnvironment } from '../environments/environments.ts';
+
+/** What became of a start. `pending`: the verdict takes longer than a client should wait; ask for the job's status. */
+export type StartOutcome =
+  | { readonly kind: 'accepted' }
+  | { readonly kind: 'refused'; readonly type: FailureType; readonly message: string }
+  | { readonly kind: 'pending' };
+
+/** The verdict that the ledger remembers, longer than Temporal does. */
+export interface RememberedVerdicts {
+  readJob(jobId: string): Promise<{
+    readonly admission: 'pending' | 'accepted' | 'refused';
+    readonly refusalType: string | null;
+    readonly reason: string;
+  } | null>;
+}
+
+/** What the starter needs. */
+export interface JobStarterDeps {
+  readonly client: Client;
+  readonly ledger: RememberedVerdicts;
+  readonly heartbeatSeconds: number;
+  /** how long a POST waits for the verdict */
+  readonly verdictPatienceMs?: number;
+}
+
+/** Starts and stops jobs. Every call may be repeated. */
+export interface JobStarter {
+  start(job: { readonly spec: JobSpec; readonly environment: ComputeEnvironment }): Promise<StartOutcome>;
+  /** Asks a job to stop; a job that has ended stays as it is. */
+  stop(jobId: string): Promise<void>;
+}
+
+/** A job that was accepted because a place was free may lose that place to another: it waits at least this long. */
+const racingSeconds = 5;
+
+/** The workflow's argument: references and limits only. */
+export const jobRefOf = (spec: JobSpec, environment: ComputeEnvironment, heartbeatSeconds: number): JobRef => {
+  const { limits, maxQueueTime } = environment;
+  return {
+    jobId: spec.jobId,
+    environmentId: environment.id,
+    heartbeatSeconds,
+    limits: {
+      queueSeconds: Math.max(Math.min(spec.queueMaxWaitTime, maxQueueTime), racingSeconds),
+      createSeconds: limits.createSeconds,
+      stageSeconds: limits.stageSeconds,
+      publishSeconds: limits.publishSeconds,
+      graceSeconds: limits.graceSeconds,
+      podAttempts: limits.podAttempts,
+    },
+  };
+};
+
+const startWorkflow = (
+  { client, heartbeatSeconds, verdictPatienceMs = 15_000 }: JobStarterDeps,
+  spec: JobSpec,
+  environment: ComputeEnvironment,
+): Promise<Acceptance> => {
+  const startWorkflowOperation = new WithStartWorkflowOperation('computeJob', {
+    workflowId: jobWorkflowId(spec.jobId),
+    taskQueue: orchestratorQueue,
+    args: [jobRefOf(spec, environment, heartbeatSeconds)],
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    workflowIdReusePolicy: 'REJECT_DUPLICATE',
+  });
+  return client.withDeadline(Date.now() + verdictPatienceMs, () =>
+    client.workflow.executeUpdateWithStart(awaitAccepted, { updateId: acceptUpdateId(spec.jobId), startWorkflowOperation }),
+  );
+};
+
+/** @param deps `heartbeatSeconds`: the silence after which a pod is looked at */
+export const createJobStarter = (deps: JobStarterDeps): JobStarter => ({
+  async start({ spec, environment }) {
+    const remembered = await deps.ledger.readJob(spec.jobId);
+    if (remembered?.admission === 'accepted') return { kind: 'accepted' };
+    if (remembered?.admission === 'refused') return refusal(remembered.refusalType, remembered.reason);
+    try {
+      await startWorkflow(deps, spec, environment);
+      return { kind: 'accepted' };
+    } catch (err) {
+      if (err instanceof WorkflowUpdateFailedError && err.cause instanceof ApplicationFailure)
+        return refusal(err.cause.type, err.cause.message);
+      if (err instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isDeadline(err)) return { kind: 'pending' };
+      throw err;
+    }
+  },
+  async stop(jobId) {
+    try {
+      await deps.client.workflow.getHandle(jobWorkflowId(jobId)).cancel();
+    } catch (err) {
+      if (!(err instanceof WorkflowNotFoundError)) throw err;
+    }
+  },
+});
+
+const refusal = (type: string | null | undefined, message: string): StartOutcome => ({
+  kind: 'refused',
+  type: isFailureType(type) ? type : 'RequestInvalid',
+  message,
+});
+
+const grpcDeadlineExceeded = 4;
+const isDeadline = (err: unknown): boolean => {
+  const cause = err instanceof Error && isGrpcServiceError(err.cause) ? err.cause : err;
+  return isGrpcServiceError(cause) && cause.code === grpcDeadlineExceeded;
+};

@@ -1,0 +1,4 @@
+/** The workflow functions, and nothing else: this is the bundle's entry. */
+
+export { computeJob } from './computeJob.ts';
+export { reapPods } from './reapPods.ts';
