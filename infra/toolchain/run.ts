@@ -10,6 +10,8 @@ export interface RunOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly timeoutMs?: number;
+  readonly uid?: number;
+  readonly gid?: number;
   readonly report?: Report;
 }
 
@@ -23,6 +25,8 @@ export const runProgram = async (file: string, args: readonly string[], options:
     ...(options.cwd !== undefined && { cwd: options.cwd }),
     ...(options.env !== undefined && { env: options.env }),
     ...(options.timeoutMs !== undefined && { timeout: options.timeoutMs }),
+    ...(options.uid !== undefined && { uid: options.uid }),
+    ...(options.gid !== undefined && { gid: options.gid }),
     stdin: 'ignore',
     reject: false,
     all: true,
