@@ -14,6 +14,7 @@ import {
   type ActivityOptions,
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
+import type { StoppedAlgorithm } from '../activities/stopPod.ts';
 import { faultOf, isFailureType, type FailureType } from './contract/failures.ts';
 import { phaseActivityId } from './contract/ids.ts';
 import type { Acceptance, AgentPhase, AlgorithmExit, JobEnd, JobRef, PodRef } from './contract/job.ts';
@@ -52,10 +53,16 @@ const cleanup = proxyActivities<Pick<Activities, 'stopPod' | 'deletePod'>>({
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '5m' },
 });
 
-/** How one pod attempt ended: with the job's end, or lost, so that a successor may be tried. */
-type Attempt =
-  | { readonly lost: false; readonly end: JobEnd; readonly failure?: FailureType; readonly finishedAtMs?: number | null }
-  | { readonly lost: true; readonly reason: string };
+/** A pod attempt that decided the job. `failure` is absent when the algorithm's own end, or a stop, decided it. */
+interface EndedAttempt {
+  readonly lost: false;
+  readonly end: JobEnd;
+  readonly failure?: FailureType;
+  readonly finishedAtMs?: number | null;
+}
+
+/** How one pod attempt ended; a lost one may have a successor. */
+type Attempt = EndedAttempt | { readonly lost: true; readonly reason: string };
 
 /**
  * One compute-to-data job, from order check to teardown.
@@ -112,7 +119,7 @@ export async function computeJob(job: JobRef): Promise<JobEnd> {
 }
 
 interface EndedJob {
-  readonly attempt: Extract<Attempt, { lost: false }>;
+  readonly attempt: EndedAttempt;
   /** the last pod, not yet deleted */
   readonly pod: PodRef;
 }
@@ -135,7 +142,7 @@ async function runPods(job: JobRef, acceptance: Acceptance): Promise<EndedJob> {
 /** One pod: created, staged, run, published. Never throws: every failure is an end. */
 async function runPod(job: JobRef, pod: PodRef, { runSeconds }: Acceptance): Promise<Attempt> {
   const { limits } = job;
-  const on = (phase: AgentPhase, seconds: number): ActivityOptions => ({
+  const within = (phase: AgentPhase, seconds: number): ActivityOptions => ({
     activityId: phaseActivityId(phase, pod),
     heartbeatTimeout: job.heartbeatSeconds * 1_000,
     scheduleToCloseTimeout: seconds * 1_000,
@@ -143,37 +150,35 @@ async function runPod(job: JobRef, pod: PodRef, { runSeconds }: Acceptance): Pro
   let phase: AgentPhase | 'createPod' = 'createPod';
   let run: AlgorithmEnd | undefined;
   try {
-    await cluster.createPod.executeWithOptions({ scheduleToCloseTimeout: (limits.queueSeconds + limits.createSeconds) * 1_000 }, [
-      { pod, queueSeconds: limits.queueSeconds },
-    ]);
+    const creation = { scheduleToCloseTimeout: (limits.queueSeconds + limits.createSeconds) * 1_000 };
+    await cluster.createPod.executeWithOptions(creation, [{ pod, queueSeconds: limits.queueSeconds }]);
+
     phase = 'stageInputs';
     upsertSearchAttributes([{ key: phaseAttribute, value: 'staging' }]);
-    await agent.stageInputs.executeWithOptions(on('stageInputs', limits.stageSeconds), [pod]);
+    await agent.stageInputs.executeWithOptions(within('stageInputs', limits.stageSeconds), [pod]);
+
     phase = 'runAlgorithm';
     upsertSearchAttributes([{ key: phaseAttribute, value: 'running' }]);
     const patience = runSeconds + limits.graceSeconds + silencePatienceSeconds;
-    run = await runUntilStopped(runSeconds, () => agent.runAlgorithm.executeWithOptions(on('runAlgorithm', patience), [pod]));
+    run = await runUntilStopped(runSeconds, () => agent.runAlgorithm.executeWithOptions(within('runAlgorithm', patience), [pod]));
+
     phase = 'publishOutputs';
-    const ended = run;
-    // a stop must not lose what exists: the same activity goes on, it cannot be scheduled twice under one id
-    return await CancellationScope.nonCancellable(async () => {
+    const { end } = run;
+    // a stop must not lose what exists: publishing goes on, its activity cannot be scheduled twice under one id
+    const stopped = await CancellationScope.nonCancellable(async () => {
       upsertSearchAttributes([{ key: phaseAttribute, value: 'publishing' }]);
-      const stopped = ended.end === 'ended' ? undefined : await cleanup.stopPod({ pod, graceSeconds: limits.graceSeconds });
-      await agent.publishOutputs.executeWithOptions(on('publishOutputs', limits.publishSeconds), [pod]);
-      return { lost: false, ...endOf(ended, runSeconds, stopped ?? { exitCode: null, finishedAtMs: null }) };
-    }).then((attempt): Attempt =>
-      isStopped() && attempt.end.status !== status.stopped ? { ...attempt, end: { ...attempt.end, ...stoppedEnd } } : attempt,
-    );
+      const exit = end === 'ended' ? null : await cleanup.stopPod({ pod, graceSeconds: limits.graceSeconds });
+      await agent.publishOutputs.executeWithOptions(within('publishOutputs', limits.publishSeconds), [pod]);
+      return exit;
+    });
+    const attempt = endOf(run, runSeconds, stopped);
+    return isStopped() ? { ...attempt, end: { ...attempt.end, ...stoppedEnd } } : attempt;
   } catch (err) {
     if (isStopped()) return { lost: false, end: { exitCode: null, oomKilled: false, ...stoppedEnd } };
     const { type, message } = describeFailure(err);
     if (type === 'PodLost') return { lost: true, reason: message };
-    const exit = run?.end === 'ended' ? run.exit : undefined;
-    return {
-      lost: false,
-      failure: type,
-      end: { status: statusOfFailure(type, phase), reason: message, exitCode: exit?.exitCode ?? null, oomKilled: exit?.oomKilled ?? false },
-    };
+    const { exitCode, oomKilled } = run?.end === 'ended' ? run.exit : { exitCode: null, oomKilled: false };
+    return { lost: false, failure: type, end: { status: statusOfFailure(type, phase), reason: message, exitCode, oomKilled } };
   }
 }
 
@@ -197,26 +202,19 @@ async function runUntilStopped(runSeconds: number, run: () => Promise<AlgorithmE
   }
 }
 
-const endOf = (
-  run: AlgorithmEnd,
-  runSeconds: number,
-  stopped: { readonly exitCode: number | null; readonly finishedAtMs: number | null },
-): { readonly end: JobEnd; readonly finishedAtMs: number | null } => {
+/** @param stopped how the algorithm ended when it was told to, or null when it ended by itself */
+const endOf = (run: AlgorithmEnd, runSeconds: number, stopped: StoppedAlgorithm | null): EndedAttempt => {
+  const exitCode = stopped?.exitCode ?? null;
+  const finishedAtMs = stopped?.finishedAtMs ?? null;
   switch (run.end) {
     case 'ended':
-      return { end: endOfRun(run.exit), finishedAtMs: run.exit.finishedAtMs };
+      return { lost: false, end: endOfRun(run.exit), finishedAtMs: run.exit.finishedAtMs };
     case 'stopped':
-      return { end: { ...stoppedEnd, exitCode: stopped.exitCode, oomKilled: false }, finishedAtMs: stopped.finishedAtMs };
-    case 'timedOut':
-      return {
-        end: {
-          status: status.timedOut,
-          reason: `the algorithm ran longer than the ${runSeconds} s it was granted`,
-          exitCode: stopped.exitCode,
-          oomKilled: false,
-        },
-        finishedAtMs: stopped.finishedAtMs,
-      };
+      return { lost: false, end: { ...stoppedEnd, exitCode, oomKilled: false }, finishedAtMs };
+    case 'timedOut': {
+      const reason = `the algorithm ran longer than the ${runSeconds} s it was granted`;
+      return { lost: false, end: { status: status.timedOut, reason, exitCode, oomKilled: false }, finishedAtMs };
+    }
     default:
       return run satisfies never;
   }
