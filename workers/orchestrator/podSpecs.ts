@@ -1,0 +1,55 @@
+/** From what was validated to what a runtime must know: the pod of a job. */
+
+import { createHash } from 'node:crypto';
+import type { PodRef } from '../../workflows/contract/job.ts';
+import type { PodSpec } from '../../workflows/contract/pod.ts';
+import type { Admission, AlgorithmContainer, JobSpec } from '../../workflows/contract/spec.ts';
+import type { ComputeEnvironment } from '../../infra/environments/environments.ts';
+
+const gibibyte = 1024 ** 3;
+/** what the platform may need around a run, on top of the job's own limits, before the runtime's last line ends the pod */
+const deadlineMarginSeconds = 600;
+
+/** What builds pod specifications. */
+export interface PodSpecsDeps {
+  readonly admissions: { readAdmission(jobId: string): Promise<{ readonly spec: JobSpec; readonly admission: Admission }> };
+  readonly environmentOf: (environmentId: string) => ComputeEnvironment;
+  readonly tokenOf: (pod: PodRef) => string;
+  readonly commandOf: (entrypoint: string) => readonly string[] | null;
+  readonly imageOf: (container: AlgorithmContainer) => string;
+  readonly environmentVariablesOf: (source: {
+    readonly dids: readonly string[];
+    readonly transformationDid: string;
+    readonly envs: Readonly<Record<string, string>>;
+    readonly secret: string;
+  }) => Record<string, string>;
+}
+
+/** Folder names of the datasets, each once, in request order. */
+const foldersOf = (admission: Admission): readonly string[] => [...new Set(admission.datasets.map(({ folder }) => folder))];
+
+/** @returns the maker of pod specifications; it reads the ledger only */
+export const createPodSpecs = ({ admissions, environmentOf, tokenOf, commandOf, imageOf, environmentVariablesOf }: PodSpecsDeps) => ({
+  /** @throws JobFailure when the job was not accepted or its environment is no longer configured */
+  async podSpecOf(pod: PodRef): Promise<PodSpec> {
+    const { spec, admission } = await admissions.readAdmission(pod.jobId);
+    const { limits } = environmentOf(spec.environmentId);
+    const { cpu = 1, ram = 1, disk = 1 } = spec.resources;
+    return {
+      pod,
+      environmentId: spec.environmentId,
+      image: imageOf(admission.container),
+      command: commandOf(admission.container.entrypoint),
+      env: environmentVariablesOf({
+        dids: foldersOf(admission),
+        transformationDid: admission.algorithm?.folder ?? '',
+        envs: spec.algorithm.envs,
+        // kept for old code only; stable, so that a second pod of the job sees the same, and unlocking nothing
+        secret: createHash('sha256').update(`algorithm-secret/${pod.jobId}`).digest('hex').slice(0, 32),
+      }),
+      resources: { cpu, memoryBytes: Math.round(ram * gibibyte), diskBytes: Math.round(disk * gibibyte) },
+      token: tokenOf(pod),
+      deadlineSeconds: limits.createSeconds + limits.stageSeconds + admission.runSeconds + limits.publishSeconds + deadlineMarginSeconds,
+    };
+  },
+});
