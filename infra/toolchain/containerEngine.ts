@@ -1,0 +1,91 @@
+/** The container engine: a Docker that answers, else Podman behind the same API. */
+
+import { existsSync } from 'node:fs';
+import Docker from 'dockerode';
+import { ensurePodman, findPodman, startPodman } from './podman.ts';
+import { MissingPart, messageOf, type FoundPart, type Report } from './parts.ts';
+
+const pingPatienceMs = 2_000;
+const dockerSocket = '/var/run/docker.sock';
+
+/** An engine that answers, with a client for it. */
+export interface ContainerEngine {
+  readonly kind: 'docker' | 'podman';
+  readonly version: string;
+  readonly docker: Docker;
+  /** value of `DOCKER_HOST` under which other processes reach it */
+  readonly host: string;
+  /** the engine's own folder on this machine; undefined for an engine that is not ours */
+  readonly storageFolder: string | undefined;
+  /** Ends what we started; an engine of the machine stays. */
+  close(): Promise<void>;
+}
+
+/**
+ * The engine without starting anything: Docker if it answers (`DOCKER_HOST`, else the usual socket), else Podman.
+ * @throws MissingPart if `DOCKER_HOST` is set and does not answer
+ */
+export const findContainerEngine = async (): Promise<FoundPart | undefined> => {
+  const engine = await findDocker();
+  if (engine === undefined) return findPodman();
+  return { name: 'docker', version: engine.version, path: engine.host, origin: process.env.DOCKER_HOST ? 'environment' : 'path' };
+};
+
+/** Installs Podman where no engine is found and apt may be used. @throws MissingPart if there is no way to get one */
+export const ensureContainerEngine = async (report: Report = () => undefined): Promise<FoundPart> =>
+  (await findContainerEngine()) ?? ensurePodman(report);
+
+/**
+ * An engine ready for use. With Docker, `close` does nothing; a Podman service is started for the caller alone.
+ * @param folder for the service's socket and log
+ */
+export const startContainerEngine = async ({
+  folder,
+  report,
+}: {
+  readonly folder: string;
+  readonly report?: Report;
+}): Promise<ContainerEngine> => {
+  const docker = await findDocker();
+  if (docker !== undefined) return docker;
+  const podman = await ensurePodman(report);
+  const service = await startPodman(podman, folder);
+  return {
+    kind: 'podman',
+    version: podman.version,
+    docker: service.docker,
+    host: `unix://${service.socketPath}`,
+    storageFolder: service.storageFolder,
+    close: () => service.close(),
+  };
+};
+
+const findDocker = async (): Promise<ContainerEngine | undefined> => {
+  const named = process.env.DOCKER_HOST;
+  const isNamed = named !== undefined && named !== '';
+  if (!isNamed && !existsSync(dockerSocket)) return undefined;
+  // without options dockerode reads DOCKER_HOST and its companions itself
+  const docker = isNamed ? new Docker() : new Docker({ socketPath: dockerSocket });
+  try {
+    const version = await withPatience(docker.version());
+    return {
+      kind: 'docker',
+      version: version.Version,
+      docker,
+      host: isNamed ? named : `unix://${dockerSocket}`,
+      storageFolder: undefined,
+      close: async () => undefined,
+    };
+  } catch (err) {
+    if (!isNamed) return undefined;
+    throw new MissingPart('container engine', `DOCKER_HOST does not answer: ${messageOf(err)}`, 'start that engine, or unset DOCKER_HOST');
+  }
+};
+
+const withPatience = async <Result>(answer: Promise<Result>): Promise<Result> => {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${pingPatienceMs} ms`)), pingPatienceMs);
+  });
+  return Promise.race([answer, late]).finally(() => clearTimeout(timer));
+};

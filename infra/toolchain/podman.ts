@@ -1,0 +1,109 @@
+/** Podman as a Docker API of our own: no daemon of the machine is used or changed. */
+
+import { createHash } from 'node:crypto';
+import { existsSync, statSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { tmpdir } from 'node:os';
+import Docker from 'dockerode';
+import { cacheFolder } from './cache.ts';
+import { installDebianPackages } from './debian.ts';
+import { MissingPart, messageOf, type FoundPart, type Report } from './parts.ts';
+import { startProgram, waitUntilReady, type Program } from './program.ts';
+import { findOnPath, runProgram } from './run.ts';
+
+const remedy = 'start Docker, set DOCKER_HOST, or install podman and runc (Debian: apt-get install podman runc)';
+const readyPatienceMs = 30_000;
+
+/** Podman on the PATH, if a runtime for it (runc) is there as well. */
+export const findPodman = async (): Promise<FoundPart | undefined> => {
+  const file = findOnPath('podman');
+  if (file === undefined || findOnPath('runc') === undefined) return undefined;
+  const version = (await runProgram(file, ['--version'], { timeoutMs: 10_000 })).replace(/^podman version /, '');
+  return { name: 'podman', version, path: file, origin: 'path' };
+};
+
+/**
+ * Podman, installed with apt if need be (Debian and Ubuntu, as root).
+ * @throws MissingPart if there is no way to get it
+ */
+export const ensurePodman = async (report: Report = () => undefined): Promise<FoundPart> => {
+  const found = await findPodman();
+  if (found !== undefined) return found;
+  await installDebianPackages(['podman', 'runc'], report).catch((err: unknown) => {
+    throw new MissingPart('container engine', messageOf(err), remedy);
+  });
+  const installed = await findPodman();
+  if (installed === undefined) throw new MissingPart('container engine', 'podman does not run', remedy);
+  return { ...installed, origin: 'system package' };
+};
+
+/** A Docker API on a unix socket. */
+export interface PodmanService {
+  readonly docker: Docker;
+  readonly socketPath: string;
+  /** what the engine stores on disk: images, containers, volumes */
+  readonly storageFolder: string;
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a Docker API in front of our own container storage below the cache folder, where images stay for the next
+ * run. Several at once share that storage: tell objects apart by label.
+ * @param folder for the socket and the log; short, as socket paths end at 107 bytes
+ */
+export const startPodman = async (podman: FoundPart, folder: string): Promise<PodmanService> => {
+  const socketPath = path.join(folder, 'podman.sock');
+  if (Buffer.byteLength(socketPath) > 107)
+    throw new MissingPart('container engine', 'the socket path is too long', 'set TMPDIR to a short path');
+  const [storage, state] = [path.join(cacheFolder(), 'podman'), stateFolder()];
+  for (const each of [folder, storage, state]) await mkdir(each, { recursive: true, mode: 0o711 });
+  const settings = path.join(folder, 'containers.conf');
+  await writeFile(settings, containersConf());
+  const logFile = path.join(folder, 'podman.log');
+  // where state lies must be the same in every run: the storage remembers it
+  const places = ['--root', storage, '--runroot', path.join(state, 'root'), '--tmpdir', path.join(state, 'tmp')];
+  const program = await startProgram({
+    name: 'podman',
+    file: podman.path,
+    args: [...places, '--log-level', 'warn', 'system', 'service', '--time', '0', `unix://${socketPath}`],
+    env: { ...process.env, CONTAINERS_CONF: settings, DOCKER_HOST: undefined, CONTAINER_HOST: undefined },
+    logFile,
+  });
+  const docker = new Docker({ socketPath });
+  await untilAnswering(program, docker, logFile);
+  return { docker, socketPath, storageFolder: storage, close: () => program.close() };
+};
+
+const untilAnswering = async (program: Program, docker: Docker, logFile: string): Promise<void> => {
+  const check = async (): Promise<void> => {
+    await docker.ping();
+  };
+  try {
+    await waitUntilReady(program, check, { patienceMs: readyPatienceMs, logFile });
+  } catch (err) {
+    await program.close();
+    throw new MissingPart('container engine', messageOf(err), remedy);
+  }
+};
+
+/** Must not survive a reboot, or containers of before it would count as running. */
+const stateFolder = (): string => {
+  const uid = process.getuid?.() ?? 0;
+  const wanted = uid === 0 ? '/run' : (process.env.XDG_RUNTIME_DIR ?? `/run/user/${uid}`);
+  const usable = existsSync(wanted) && statSync(wanted).isDirectory();
+  return path.join(usable ? wanted : tmpdir(), `durable-c2d-${hashOf(cacheFolder())}`);
+};
+
+const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 8);
+
+/** Settings that also hold in virtual machines without CAP_SYS_RESOURCE and with hybrid cgroups, which crun refuses. */
+const containersConf = (): string => `[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+log_driver = "none"
+
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "none"
+`;
