@@ -4,6 +4,7 @@
  * JSON lines: `{id, call, args}` in, `{id, value}` or `{id, error}` out, `{id, piece}` for parts of a stream.
  */
 
+import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { createRequire } from 'node:module';

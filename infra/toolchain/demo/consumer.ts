@@ -82,6 +82,8 @@ const startPatienceMs = 60_000;
 export const startConsumer = async (options: ConsumerOptions): Promise<Consumer> => {
   const child = spawn(process.execPath, [path.join(import.meta.dirname, 'consumer.mjs')], {
     stdio: ['pipe', 'pipe', 'pipe'],
+    // a Ctrl-C in the terminal reaches us only; the child ends when its stdin does
+    detached: true,
     env: {
       PATH: process.env['PATH'],
       HOME: process.env['HOME'],

@@ -60,6 +60,35 @@ const fitLine = (points) => {
   return { count: points.length, slope, intercept, rSquared: 1 - residual / syy, slopeError, tValue: slope / slopeError };
 };
 
+/** Numbers from 0 to 1 that are the same in every run (mulberry32): results can be reproduced. */
+const createRandom = (seed) => () => {
+  seed = (seed + 0x6d2b79f5) | 0;
+  let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+  return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+};
+
+/** A 95 % interval of the slope, from resampling the points with replacement. */
+const bootstrapSlope = (points, rounds, onRounds) => {
+  const random = createRandom(20260101);
+  const slopes = [];
+  for (let round = 1; round <= rounds; round++) {
+    const totals = { x: 0, y: 0, xx: 0, xy: 0 };
+    for (let i = 0; i < points.length; i++) {
+      const { x, y } = points[Math.floor(random() * points.length)];
+      totals.x += x;
+      totals.y += y;
+      totals.xx += x * x;
+      totals.xy += x * y;
+    }
+    const n = points.length;
+    slopes.push((n * totals.xy - totals.x * totals.y) / (n * totals.xx - totals.x * totals.x));
+    if (round % (rounds / 4) === 0) onRounds(round);
+  }
+  slopes.sort((a, b) => a - b);
+  return { rounds, low: quantile(slopes, 0.025), high: quantile(slopes, 0.975) };
+};
+
 // ---------------------------------------------------------------- datasets
 
 const readRecords = (did) => {
@@ -305,7 +334,7 @@ const reportOf = (analysis) => {
     String(c.missing),
     ...[c.mean, c.deviation, c.min, c.quartile1, c.median, c.quartile3, c.max].map(short),
   ]);
-  const { fit, x, y } = analysis.regression;
+  const { fit, interval, x, y } = analysis.regression;
   return [
     `${analysis.name}  (${analysis.records} records)`,
     '='.repeat(60),
@@ -314,6 +343,7 @@ const reportOf = (analysis) => {
     '',
     `Least squares: ${y} against ${x}`,
     `  slope      ${short(fit.slope)}  (standard error ${short(fit.slopeError)}, t = ${fit.tValue.toFixed(1)})`,
+    `             95 % of ${interval.rounds} resamples between ${short(interval.low)} and ${short(interval.high)}`,
     `  intercept  ${short(fit.intercept)}`,
     `  R squared  ${fit.rSquared.toFixed(4)}`,
     `  n          ${fit.count}`,
@@ -338,8 +368,10 @@ const analyse = (did, number, wishes) => {
   log(`[${number}] described ${columns.length} numeric columns`);
   const { x, y } = choosePair(records, columns, wishes);
   const complete = pairsOf(records, x, y);
-  const fit = fitLine(complete.map((record) => ({ x: record[x], y: record[y] })));
+  const points = complete.map((record) => ({ x: record[x], y: record[y] }));
+  const fit = fitLine(points);
   log(`[${number}] ${y} = ${short(fit.intercept)} + ${short(fit.slope)} * ${x}, R2 = ${fit.rSquared.toFixed(3)}`);
+  const interval = bootstrapSlope(points, 20_000, (round) => log(`[${number}] bootstrap: ${round} of 20000 resamples`));
   const by = groupColumn(records);
   const groups = Object.entries(Object.groupBy(complete, (record) => (by === undefined ? 'all' : (record[by] ?? 'unknown')))).map(
     ([group, members]) => ({ name: group, points: members.map((record) => ({ x: record[x], y: record[y] })) }),
@@ -347,7 +379,7 @@ const analyse = (did, number, wishes) => {
   const plot = `regression-${number}.png`;
   fs.writeFileSync(path.join(outputs, plot), drawPlot({ title: name, x, y, groups, fit }));
   log(`[${number}] drew ${plot}`);
-  return { did, name, records: records.length, columns: described, regression: { x, y, fit }, plot };
+  return { did, name, records: records.length, columns: described, regression: { x, y, fit, interval }, plot };
 };
 
 const main = () => {

@@ -1,0 +1,99 @@
+/** Looks for what a job may have left behind: containers, volumes, plaintext of a dataset. */
+
+import type Dockerode from 'dockerode';
+import { createReadStream } from 'node:fs';
+import { lstat, opendir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { jobLabel } from '../../../workflows/contract/ids.ts';
+
+/** What was found, and how much was looked at. */
+export interface Leftovers {
+  readonly containers: readonly string[];
+  readonly volumes: readonly string[];
+  /** files that contain one of the markers */
+  readonly files: readonly string[];
+  readonly searchedFiles: number;
+  readonly searchedBytes: number;
+  /** folders and files that could not be read */
+  readonly unreadable: readonly string[];
+}
+
+export interface LeftoverSearch {
+  readonly docker: Dockerode;
+  readonly jobId: string;
+  /** searched through and through */
+  readonly folders: readonly string[];
+  /** byte sequences that only the dataset has */
+  readonly markers: readonly Buffer[];
+  /** files that have not changed since then are left out; milliseconds since the epoch */
+  readonly changedSinceMs: number;
+}
+
+const markerBytes = 48;
+
+/** Three pieces of a file that no other file has by chance. */
+export const takeMarkers = async (file: string): Promise<readonly Buffer[]> => {
+  const content = await readFile(file);
+  return [0.25, 0.5, 0.75].map((share) => {
+    const start = Math.floor((content.length - markerBytes) * share);
+    return content.subarray(start, start + markerBytes);
+  });
+};
+
+/** Containers and volumes that carry a job's label. */
+export const findJobObjects = async (docker: Dockerode, jobId: string): Promise<Pick<Leftovers, 'containers' | 'volumes'>> => {
+  const filters = { label: [`${jobLabel}=${jobId}`] };
+  const [containers, { Volumes }] = await Promise.all([docker.listContainers({ all: true, filters }), docker.listVolumes({ filters })]);
+  return { containers: containers.flatMap((container) => container.Names), volumes: (Volumes ?? []).map((volume) => volume.Name) };
+};
+
+const containsMarker = async (file: string, markers: readonly Buffer[]): Promise<boolean> => {
+  const overlap = Math.max(...markers.map((marker) => marker.length)) - 1;
+  let tail: Buffer = Buffer.alloc(0);
+  for await (const chunk of createReadStream(file, { highWaterMark: 1024 * 1024 })) {
+    const window = Buffer.concat([tail, chunk as Buffer]);
+    if (markers.some((marker) => window.includes(marker))) return true;
+    tail = window.subarray(Math.max(0, window.length - overlap));
+  }
+  return false;
+};
+
+interface Tally {
+  readonly files: string[];
+  readonly unreadable: string[];
+  searchedFiles: number;
+  searchedBytes: number;
+}
+
+const searchFile = async (file: string, search: LeftoverSearch, tally: Tally): Promise<void> => {
+  const found = await lstat(file);
+  // ctime cannot be set back: whatever was written since has a newer one
+  if (!found.isFile() || found.ctimeMs < search.changedSinceMs || found.size === 0) return;
+  tally.searchedFiles += 1;
+  tally.searchedBytes += found.size;
+  if (await containsMarker(file, search.markers)) tally.files.push(file);
+};
+
+const isGone = (err: unknown): boolean => (err as NodeJS.ErrnoException).code === 'ENOENT';
+
+const searchFolder = async (folder: string, search: LeftoverSearch, tally: Tally): Promise<void> => {
+  try {
+    for await (const entry of await opendir(folder)) {
+      const file = path.join(folder, entry.name);
+      if (entry.isDirectory()) await searchFolder(file, search, tally);
+      else if (entry.isFile())
+        await searchFile(file, search, tally).catch((err: unknown) => {
+          if (!isGone(err)) tally.unreadable.push(file);
+        });
+    }
+  } catch (err) {
+    if (!isGone(err)) tally.unreadable.push(folder);
+  }
+};
+
+/** Searches for everything a job may have left. Never throws for a file that vanishes meanwhile. */
+export const findLeftovers = async (search: LeftoverSearch): Promise<Leftovers> => {
+  const tally: Tally = { files: [], unreadable: [], searchedFiles: 0, searchedBytes: 0 };
+  for (const folder of search.folders) await searchFolder(folder, search, tally);
+  return { ...(await findJobObjects(search.docker, search.jobId)), ...tally };
+};
