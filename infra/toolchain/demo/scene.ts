@@ -1,7 +1,6 @@
 /** The demo's cast and props: datasets, their owner's server, the algorithm, all published. */
 
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import path from 'node:path';
 import { trustAlgorithm } from './checksums.ts';
 import type { AlgorithmMetadata, ContainerSection, PublishedAsset } from './clientTypes.ts';
@@ -17,7 +16,8 @@ export interface DemoDataset {
   readonly file: string;
 }
 
-const dataFolder = path.join(path.dirname(createRequire(import.meta.url).resolve('vega-datasets/package.json')), 'data');
+// the package exports code only, not its tables: they are read where npm put them
+const dataFolder = path.join(import.meta.dirname, '../../../node_modules/vega-datasets/data');
 
 /** Two real tables of the package vega-datasets. */
 export const demoDatasets: readonly DemoDataset[] = [
