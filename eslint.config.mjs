@@ -63,7 +63,7 @@ export default ts.config(
   },
   { files: ['**/main.ts', 'infra/toolchain/**', 'test/**'], rules: { 'n/no-process-env': 'off' } },
   { files: ['infra/toolchain/**', 'test/bench/**'], rules: { 'no-console': 'off' } },
-  { files: ['**/*.mjs', '**/*.config.*'], rules: { 'import-x/no-default-export': 'off' } },
+  { files: ['**/*.mjs', '**/*.config.*', 'test/globalSetup.ts', 'test/globalTeardown.ts'], rules: { 'import-x/no-default-export': 'off' } },
   {
     files: ['workflows/contract/**/*.ts'],
     rules: forbid(noPackages('@temporalio/workflow', '@temporalio/common'), noActivities, noWorkers, noApi, noInfra, [

@@ -33,9 +33,15 @@ export const ensureReaper = async (client: Client, { everySeconds, graceSeconds 
 };
 
 /** Registers the search attributes that the server lacks. */
-export const ensureSearchAttributes = async ({ operatorService }: Pick<Connection, 'operatorService'>, namespace: string): Promise<void> => {
+export const ensureSearchAttributes = async (
+  { operatorService }: Pick<Connection, 'operatorService'>,
+  namespace: string,
+): Promise<void> => {
   const { customAttributes } = await operatorService.listSearchAttributes({ namespace });
   const missing = searchAttributes.filter(({ name }) => customAttributes[name] === undefined);
   if (missing.length === 0) return;
-  await operatorService.addSearchAttributes({ namespace, searchAttributes: Object.fromEntries(missing.map(({ name }) => [name, keyword])) });
+  await operatorService.addSearchAttributes({
+    namespace,
+    searchAttributes: Object.fromEntries(missing.map(({ name }) => [name, keyword])),
+  });
 };

@@ -1,0 +1,223 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { listenForChanges } from '../../../infra/ledger/changes.ts';
+import type { ResultEntry } from '../../../infra/ledger/ledger.ts';
+import { status } from '../../../workflows/contract/status.ts';
+import { aJobId, aSpec, anAddress, anAdmission } from '../../support/builders.ts';
+import { openTestLedger, type TestLedger } from '../../support/databases.ts';
+
+let test_: TestLedger;
+beforeAll(async () => {
+  test_ = await openTestLedger();
+});
+afterAll(() => test_.close());
+
+const acceptedJob = async (over: Parameters<typeof aSpec>[0] = {}) => {
+  const spec = aSpec(over);
+  await test_.ledger.reserveJob({ spec, nonce: '1' });
+  await test_.ledger.acceptJob(spec.jobId, anAdmission(spec));
+  return spec;
+};
+
+describe('nonces', () => {
+  test('an address that never signed has none', async () => {
+    expect(await test_.ledger.nonceOf(anAddress())).toBeNull();
+  });
+
+  test('a nonce is spent once, however many ask at the same time', async () => {
+    const address = anAddress();
+    const answers = await Promise.all(Array.from({ length: 20 }, () => test_.ledger.spendNonce(address, '7')));
+    expect(answers.filter(({ spent }) => spent)).toHaveLength(1);
+    expect(await test_.ledger.nonceOf(address)).toBe('7');
+  });
+
+  test.each([
+    ['lower', '41', false],
+    ['equal', '42', false],
+    ['higher', '43', true],
+    ['longer than a double can hold', '1795337211363943707', true],
+  ])('after 42 a %s nonce is judged by its exact value', async (_name, nonce, spent) => {
+    const address = anAddress();
+    await test_.ledger.spendNonce(address, '42');
+    expect((await test_.ledger.spendNonce(address, nonce)).spent).toBe(spent);
+  });
+
+  test('the spelling of an address makes no second nonce', async () => {
+    const address = `0x${'aB'.repeat(20)}`;
+    await test_.ledger.spendNonce(address, '5');
+    expect(await test_.ledger.spendNonce(address.toLowerCase(), '5')).toEqual({ spent: false, stored: '5' });
+  });
+});
+
+describe('reserving a job', () => {
+  test('the same request twenty times at once is one job', async () => {
+    const spec = aSpec();
+    const answers = await Promise.all(Array.from({ length: 20 }, () => test_.ledger.reserveJob({ spec, nonce: '9' })));
+    expect(answers.filter(({ kind }) => kind === 'new')).toHaveLength(1);
+    expect(answers.filter(({ kind }) => kind === 'same')).toHaveLength(19);
+  });
+
+  test('of twenty different requests with one nonce exactly one wins', async () => {
+    const consumerAddress = anAddress();
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, () => test_.ledger.reserveJob({ spec: aSpec({ consumerAddress }), nonce: '3' })),
+    );
+    expect(answers.filter(({ kind }) => kind === 'new')).toHaveLength(1);
+    expect(answers.filter(({ kind }) => kind === 'stale')).toHaveLength(19);
+  });
+
+  test('a refused nonce leaves no job behind', async () => {
+    const consumerAddress = anAddress();
+    await test_.ledger.spendNonce(consumerAddress, '10');
+    const spec = aSpec({ consumerAddress });
+    expect(await test_.ledger.reserveJob({ spec, nonce: '10' })).toEqual({ kind: 'stale', stored: '10' });
+    expect(await test_.ledger.readJob(spec.jobId)).toBeNull();
+  });
+
+  test('the request can be read again, and is not stored in clear', async () => {
+    const spec = aSpec({ algorithm: { ...aSpec().algorithm, envs: { PASSWORD: 'canary-in-spec' } } });
+    await test_.ledger.reserveJob({ spec, nonce: '1' });
+    expect(await test_.ledger.readSpec(spec.jobId)).toEqual(spec);
+    const { rows } = await test_.connection.pool.query<{ all: string }>("select jobs::text || encode(spec, 'escape') as all from jobs");
+    expect(rows.map((row) => row.all).join()).not.toContain('canary-in-spec');
+  });
+});
+
+describe('admission', () => {
+  test('a job is shown to nobody before it is accepted', async () => {
+    const spec = aSpec();
+    await test_.ledger.reserveJob({ spec, nonce: '1' });
+    expect(await test_.ledger.findJobs({ owner: spec.consumerAddress }, { limit: 10, offset: 0 })).toEqual([]);
+    await test_.ledger.acceptJob(spec.jobId, anAdmission(spec));
+    expect(
+      await test_.ledger.findJobs({ owner: spec.consumerAddress.toUpperCase().replace('0X', '0x') }, { limit: 10, offset: 0 }),
+    ).toMatchObject([{ jobId: spec.jobId, status: 1, admission: 'accepted' }]);
+  });
+
+  test('one agreement carries one unfinished job, whatever races', async () => {
+    const datasets = aSpec().datasets;
+    const specs = Array.from({ length: 10 }, () => aSpec({ datasets }));
+    for (const spec of specs) await test_.ledger.reserveJob({ spec, nonce: '1' });
+    const answers = await Promise.allSettled(specs.map((spec) => test_.ledger.acceptJob(spec.jobId, anAdmission(spec))));
+    expect(answers.filter((answer) => answer.status === 'fulfilled')).toHaveLength(1);
+    expect(answers.find((answer) => answer.status === 'rejected')).toMatchObject({ reason: { type: 'AgreementInUse' } });
+    const accepted = specs[answers.findIndex((answer) => answer.status === 'fulfilled')]!;
+    const end = { status: 70, reason: '', exitCode: 0, oomKilled: false };
+    await test_.ledger.recordJob({ jobId: accepted.jobId, podAttempt: 1, status: 70, reason: '', end });
+    const next = specs.find((spec) => spec !== accepted)!;
+    await expect(test_.ledger.acceptJob(next.jobId, anAdmission(next))).resolves.toBeUndefined();
+  });
+
+  test('free jobs have no agreement and do not exclude each other', async () => {
+    for (const spec of [aSpec({ isFree: true }), aSpec({ isFree: true })]) {
+      await test_.ledger.reserveJob({ spec, nonce: '1' });
+      await test_.ledger.acceptJob(spec.jobId, anAdmission(spec, { agreementId: '' }));
+    }
+  });
+});
+
+describe('places', () => {
+  test('never more than the environment takes, however many ask at once', async () => {
+    const environmentId = `env-${aJobId()}`;
+    const specs = await Promise.all(Array.from({ length: 12 }, () => acceptedJob({ environmentId })));
+    const answers = await Promise.all(specs.map(({ jobId }) => test_.ledger.takePlace({ jobId, podAttempt: 1, maxJobs: 3 })));
+    expect(answers.filter(({ taken }) => taken)).toHaveLength(3);
+    expect(await test_.ledger.countJobs()).toContainEqual({ environmentId, isFree: false, running: 3, queued: 9 });
+  });
+
+  test('a job keeps its place when asked again and gives it back at its end', async () => {
+    const environmentId = `env-${aJobId()}`;
+    const [first, second] = [await acceptedJob({ environmentId }), await acceptedJob({ environmentId })];
+    const ask = (jobId: string) => test_.ledger.takePlace({ jobId, podAttempt: 1, maxJobs: 1 });
+    expect((await ask(first.jobId)).taken).toBe(true);
+    expect((await ask(first.jobId)).taken).toBe(true);
+    expect((await ask(second.jobId)).taken).toBe(false);
+    await test_.ledger.recordJob({
+      jobId: first.jobId,
+      podAttempt: 1,
+      status: 80,
+      reason: 'stopped',
+      end: { status: 80, reason: 'stopped', exitCode: null, oomKilled: false },
+    });
+    expect((await ask(second.jobId)).taken).toBe(true);
+  });
+});
+
+describe('progress', () => {
+  const jobWithPod = async () => {
+    const spec = await acceptedJob({ environmentId: `env-${aJobId()}` });
+    await test_.ledger.takePlace({ jobId: spec.jobId, podAttempt: 1, maxJobs: 1 });
+    return spec.jobId;
+  };
+  const statusOf = async (jobId: string) => (await test_.ledger.readJob(jobId))?.status;
+
+  test('a late report never moves a job backward', async () => {
+    const jobId = await jobWithPod();
+    await test_.ledger.recordProgress({ jobId, podAttempt: 1, status: status.running, reason: 'running' });
+    await test_.ledger.recordProgress({ jobId, podAttempt: 1, status: status.provisioningData, reason: 'late' });
+    expect(await test_.ledger.readJob(jobId)).toMatchObject({ status: 40, reason: 'running' });
+  });
+
+  test('a second pod starts over, and the first one is heard no more', async () => {
+    const jobId = await jobWithPod();
+    await test_.ledger.recordProgress({ jobId, podAttempt: 1, status: status.running, reason: 'running' });
+    await test_.ledger.takePlace({ jobId, podAttempt: 2, maxJobs: 1 });
+    expect(await test_.ledger.currentPodAttempt(jobId)).toBe(2);
+    await test_.ledger.recordProgress({ jobId, podAttempt: 1, status: status.publishing, reason: 'ghost' });
+    expect(await statusOf(jobId)).toBe(status.pullingImage);
+  });
+
+  test('the first end stays, and ends everything', async () => {
+    const jobId = await jobWithPod();
+    const end = { status: 82, reason: 'exit code 3', exitCode: 3, oomKilled: false };
+    await test_.ledger.recordJob({ jobId, podAttempt: 1, status: 82, reason: end.reason, end });
+    await test_.ledger.recordJob({ jobId, podAttempt: 1, status: 70, reason: 'no', end: { ...end, status: 70 } });
+    await test_.ledger.recordProgress({ jobId, podAttempt: 1, status: status.running, reason: 'late' });
+    expect(await test_.ledger.readJob(jobId)).toMatchObject({
+      status: 82,
+      termination: { exitCode: 3, OOMKilled: false, reason: 'exit code 3' },
+      finishedAtMs: expect.any(Number),
+    });
+    expect(await test_.ledger.currentPodAttempt(jobId)).toBeNull();
+  });
+
+  test('the list of results appears once, complete, and does not change', async () => {
+    const jobId = await jobWithPod();
+    const entry: ResultEntry = { index: 0, filename: 'a.txt', filesize: 1, type: 'output', n: 0, sha256: '00' };
+    await test_.ledger.recordResults({ jobId, podAttempt: 1, results: [entry] });
+    await test_.ledger.recordResults({ jobId, podAttempt: 1, results: [] });
+    expect((await test_.ledger.readJob(jobId))?.results).toEqual([entry]);
+  });
+});
+
+describe('live logs', () => {
+  test('pieces in any order and twice over make one log', async () => {
+    const { jobId } = await acceptedJob({ environmentId: `env-${aJobId()}` });
+    await test_.ledger.takePlace({ jobId, podAttempt: 1, maxJobs: 1 });
+    const put = (offset: number, text: string) => test_.ledger.appendLog({ jobId, podAttempt: 1, offset, bytes: Buffer.from(text) });
+    await put(6, 'world\n');
+    expect((await test_.ledger.readLog(jobId, 0, 1_000)).bytes.toString()).toBe('');
+    await put(0, 'hello ');
+    await put(0, 'hello ');
+    expect((await test_.ledger.readLog(jobId, 0, 1_000)).bytes.toString()).toBe('hello world\n');
+    expect((await test_.ledger.readLog(jobId, 8, 1_000)).bytes.toString()).toBe('rld\n');
+  });
+});
+
+describe('changes', () => {
+  test('who watches a job is told, and only of that job', async () => {
+    const changes = listenForChanges(test_.url, () => undefined);
+    const [one, other] = [await acceptedJob(), await acceptedJob()];
+    const told: string[] = [];
+    const nextOf = (jobId: string, name: string) =>
+      new Promise<void>((resolve) => {
+        changes.watch(jobId, () => (told.push(name), resolve()));
+      });
+    await Promise.all([nextOf(one.jobId, 'one'), nextOf(other.jobId, 'other')]); // everybody is poked once LISTEN took effect
+    told.length = 0;
+    const heard = nextOf(one.jobId, 'one again');
+    await test_.ledger.appendLog({ jobId: one.jobId, podAttempt: 1, offset: 0, bytes: Buffer.from('x') });
+    await heard;
+    expect(told).toEqual(['one', 'one again']);
+    await changes.close();
+  });
+});

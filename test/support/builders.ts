@@ -1,0 +1,77 @@
+/** Builders of jobs: say what matters, the rest is plausible. */
+
+import { randomBytes } from 'node:crypto';
+import type { JobRef } from '../../workflows/contract/job.ts';
+import type { Admission, AlgorithmRequest, AssetSnapshot, DatasetRequest, JobSpec } from '../../workflows/contract/spec.ts';
+
+export const aJobId = (): string => randomBytes(16).toString('hex');
+
+export const anAddress = (): string => `0x${randomBytes(20).toString('hex')}`;
+
+export const aTransaction = (): string => `0x${randomBytes(32).toString('hex')}`;
+
+export const aDid = (): string => `did:op:${randomBytes(32).toString('hex')}`;
+
+export const aDatasetRequest = (over: Partial<DatasetRequest> = {}): DatasetRequest => ({
+  documentId: aDid(),
+  serviceId: 'compute',
+  transferTxId: aTransaction(),
+  userdata: null,
+  fileObject: null,
+  ...over,
+});
+
+export const anAlgorithmRequest = (over: Partial<AlgorithmRequest> = {}): AlgorithmRequest => ({
+  documentId: aDid(),
+  serviceId: 'algorithm',
+  transferTxId: aTransaction(),
+  raw: null,
+  userdata: null,
+  algocustomdata: null,
+  envs: {},
+  ...over,
+});
+
+export const aSpec = (over: Partial<JobSpec> = {}): JobSpec => ({
+  jobId: aJobId(),
+  consumerAddress: anAddress(),
+  surface: 'node',
+  isFree: false,
+  environmentId: 'small',
+  chainId: 8996,
+  datasets: [aDatasetRequest()],
+  algorithm: anAlgorithmRequest(),
+  resources: { cpu: 1, ram: 1, disk: 1 },
+  maxJobDuration: null,
+  queueMaxWaitTime: 0,
+  metadata: null,
+  additionalViewers: [],
+  ...over,
+});
+
+const aSnapshot = (did: string, transferTxId: string | null): AssetSnapshot => ({
+  did,
+  folder: did.slice('did:op:'.length),
+  chainId: 8996,
+  serviceId: 'compute',
+  transferTxId,
+  ddo: { id: did },
+});
+
+export const anAdmission = (spec: JobSpec, over: Partial<Admission> = {}): Admission => ({
+  agreementId: spec.datasets[0]?.transferTxId ?? '',
+  runSeconds: 60,
+  datasets: spec.datasets.map((dataset) => aSnapshot(dataset.documentId!, dataset.transferTxId)),
+  algorithm: spec.algorithm.documentId === null ? null : aSnapshot(spec.algorithm.documentId, spec.algorithm.transferTxId),
+  container: { entrypoint: 'node $ALGO', image: 'node', tag: '24', checksum: '' },
+  algorithmFileDigests: null,
+  ...over,
+});
+
+export const aJobRef = (over: Partial<JobRef> = {}): JobRef => ({
+  jobId: aJobId(),
+  environmentId: 'small',
+  heartbeatSeconds: 12,
+  limits: { queueSeconds: 5, createSeconds: 60, stageSeconds: 60, publishSeconds: 60, graceSeconds: 5, podAttempts: 3 },
+  ...over,
+});
