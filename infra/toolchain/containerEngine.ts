@@ -1,20 +1,22 @@
 /** The container engine: a Docker that answers, else Podman behind the same API. */
 
 import { existsSync } from 'node:fs';
+import path from 'node:path';
 import Docker from 'dockerode';
 import { ensurePodman, findPodman, startPodman } from './podman.ts';
 import { MissingPart, messageOf, type FoundPart, type Report } from './parts.ts';
 
 const pingPatienceMs = 2_000;
 const dockerSocket = '/var/run/docker.sock';
+const namedRemedy = 'name the unix socket of a running engine of this machine, or unset DOCKER_HOST';
 
 /** An engine that answers, with a client for it. */
 export interface ContainerEngine {
   readonly kind: 'docker' | 'podman';
   readonly version: string;
   readonly docker: Docker;
-  /** value of `DOCKER_HOST` under which other processes reach it */
-  readonly host: string;
+  /** where other processes reach it */
+  readonly socketPath: string;
   /** the engine's own folder on this machine; undefined for an engine that is not ours */
   readonly storageFolder: string | undefined;
   /** Ends what we started; an engine of the machine stays. */
@@ -28,7 +30,7 @@ export interface ContainerEngine {
 export const findContainerEngine = async (): Promise<FoundPart | undefined> => {
   const engine = await findDocker();
   if (engine === undefined) return findPodman();
-  return { name: 'docker', version: engine.version, path: engine.host, origin: process.env.DOCKER_HOST ? 'environment' : 'path' };
+  return { name: 'docker', version: engine.version, path: engine.socketPath, origin: process.env.DOCKER_HOST ? 'environment' : 'path' };
 };
 
 /** Installs Podman where no engine is found and apt may be used. @throws MissingPart if there is no way to get one */
@@ -54,7 +56,7 @@ export const startContainerEngine = async ({
     kind: 'podman',
     version: podman.version,
     docker: service.docker,
-    host: `unix://${service.socketPath}`,
+    socketPath: service.socketPath,
     storageFolder: service.storageFolder,
     close: () => service.close(),
   };
@@ -63,22 +65,17 @@ export const startContainerEngine = async ({
 const findDocker = async (): Promise<ContainerEngine | undefined> => {
   const named = process.env.DOCKER_HOST;
   const isNamed = named !== undefined && named !== '';
-  if (!isNamed && !existsSync(dockerSocket)) return undefined;
-  // without options dockerode reads DOCKER_HOST and its companions itself
-  const docker = isNamed ? new Docker() : new Docker({ socketPath: dockerSocket });
+  const socketPath = isNamed ? named.replace(/^unix:\/\//, '') : dockerSocket;
+  if (!path.isAbsolute(socketPath)) throw new MissingPart('container engine', 'DOCKER_HOST is not a unix socket', namedRemedy);
+  if (!isNamed && !existsSync(socketPath)) return undefined;
+  const docker = new Docker({ socketPath });
   try {
     const version = await withPatience(docker.version());
-    return {
-      kind: 'docker',
-      version: version.Version,
-      docker,
-      host: isNamed ? named : `unix://${dockerSocket}`,
-      storageFolder: undefined,
-      close: async () => undefined,
-    };
+    return { kind: 'docker', version: version.Version, docker, socketPath, storageFolder: undefined, close: async () => undefined };
   } catch (err) {
+    // a socket left behind by an engine that is not running is as good as none
     if (!isNamed) return undefined;
-    throw new MissingPart('container engine', `DOCKER_HOST does not answer: ${messageOf(err)}`, 'start that engine, or unset DOCKER_HOST');
+    throw new MissingPart('container engine', `DOCKER_HOST does not answer: ${messageOf(err)}`, namedRemedy);
   }
 };
 

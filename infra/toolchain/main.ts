@@ -1,0 +1,82 @@
+/** The commands of the README: `npm run <command>` comes here through `bootstrap.mjs`. */
+
+import { Command, CommanderError } from 'commander';
+import { MissingPart } from './parts.ts';
+
+const program = new Command('durable-c2d')
+  .description('Compute-to-Data for Ocean Protocol: the commands of this repository. Call them as `npm run <command> -- [options]`.')
+  .showHelpAfterError()
+  .exitOverride();
+
+program
+  .command('demo')
+  .description('run one job from end to end on this machine, and explain each step')
+  .option('--keep', 'leave the service up afterwards, until Ctrl-C', false)
+  .option('--output <folder>', 'where to put the results (default: a new folder in the temporary folder)')
+  .action(async ({ keep, output }: { keep: boolean; output?: string }) => {
+    const { runDemo } = await import('./demo/demo.ts');
+    await runDemo({ keep, ...(output !== undefined && { output }) });
+  });
+
+program
+  .command('dev')
+  .description('start the whole service on this machine with a local chain, and leave it up until Ctrl-C')
+  .option('--folder <folder>', 'keep the data in this folder, and find it again at the next start')
+  .action(async ({ folder }: { folder?: string }) => {
+    const { runDev } = await import('./dev.ts');
+    await runDev(folder === undefined ? {} : { folder });
+  });
+
+program
+  .command('doctor')
+  .description('show which parts are here, which will be fetched, and what is missing')
+  .option('--json', 'as JSON', false)
+  .action(async ({ json }: { json: boolean }) => {
+    const { examineMachine, renderDiagnoses } = await import('./doctor.ts');
+    const diagnoses = await examineMachine();
+    console.log(json ? JSON.stringify(diagnoses, null, 2) : renderDiagnoses(diagnoses));
+    if (diagnoses.some(({ state }) => state === 'missing')) process.exitCode = 1;
+  });
+
+program
+  .command('prepare')
+  .description('fetch and build the parts ahead of their first use')
+  .argument('[parts...]', 'some of: temporal, postgres, containers, clients (default: all)')
+  .action(async (parts: string[]) => {
+    const { prepareParts } = await import('./prepare.ts');
+    await prepareParts(parts.length === 0 ? undefined : parts);
+  });
+
+program
+  .command('test')
+  .description('run the tests; every argument goes to jest')
+  .helpOption(false)
+  .allowUnknownOption()
+  .argument('[arguments...]')
+  .action(async (args: string[]) => {
+    const { runTests } = await import('./tests.ts');
+    process.exitCode = await runTests(args);
+  });
+
+program
+  .command('check')
+  .description('types, lint, format and unused code in one go')
+  .action(async () => {
+    const { runChecks } = await import('./check.ts');
+    process.exitCode = await runChecks();
+  });
+
+try {
+  await program.parseAsync();
+} catch (err) {
+  if (err instanceof CommanderError) {
+    process.exitCode = err.exitCode;
+  } else {
+    // a part that is missing and a wrong argument speak for themselves; everything else shows where it happened
+    const isPlain = err instanceof MissingPart || err instanceof RangeError || (err instanceof Error && 'remedy' in err);
+    console.error(isPlain ? err.message : err);
+    process.exitCode = 1;
+  }
+}
+// an ended command must not hang on a connection that somebody forgot
+process.exit();
