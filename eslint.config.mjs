@@ -4,22 +4,30 @@ import importX from 'eslint-plugin-import-x';
 import n from 'eslint-plugin-n';
 
 /** Who may import whom: docs/architecture.md has the table, these rules keep it true. */
-const forbid = (...groups) => ({
-  'no-restricted-imports': [
-    'error',
-    { patterns: groups.map(([group, message, allowTypeImports = false]) => ({ group, message, allowTypeImports })) },
-  ],
-});
+const forbid = (...patterns) => ({ 'no-restricted-imports': 'off', '@typescript-eslint/no-restricted-imports': ['error', { patterns }] });
 
-const noWorkflows = [['**/workflows/*.ts', '!**/workflows/contract/**'], 'import workflows for their types only', true];
-const noActivities = [['**/activities/**'], "activities are the orchestrator's"];
-const noWorkers = [['**/workers/**'], 'workers are entry points: nothing outside them imports them'];
-const noApi = [['**/api/**'], 'the api is an entry point: nothing outside it imports it'];
-const noInfra = [['**/infra/**'], 'declare the narrow interface you need; main.ts joins it with the adapter'];
-const noPackages = (...allowed) => [
-  ['[a-z@]*', ...allowed.map((name) => `!${name}`), '!node:*'],
-  `only ${allowed.join(', ')} may be imported here`,
-];
+/** Relative imports whose path has `folder` in it. */
+const from = (folder, message, { except = '', types = false } = {}) => ({
+  regex: `^\\.{1,2}/(.*/)?${folder}/${except === '' ? '' : `(?!${except})`}`,
+  message,
+  allowTypeImports: types,
+});
+const workflows = from('workflows', 'only the contract is for everybody; workflows may be imported for their types', {
+  except: 'contract/',
+  types: true,
+});
+const activities = from('activities', "activities are the orchestrator's", { types: true });
+const workers = from('workers', 'workers are entry points: nothing outside them imports them');
+const api = from('api', 'the api is an entry point: nothing outside it imports it');
+const infra = from('infra', 'declare the narrow interface you need; main.ts joins it with the adapter');
+const adapters = from('infra', 'declare the narrow interface you need; main.ts joins it with the adapter', {
+  except: '(process|environments)/',
+  types: true,
+});
+const packages = (...allowed) => ({
+  regex: `^(?!\\.)(?!node:)(?!(?:${allowed.join('|')})$)`,
+  message: `of packages only ${allowed.join(', ') || 'none'} may be imported here`,
+});
 
 export default ts.config(
   {
@@ -27,10 +35,9 @@ export default ts.config(
       'node_modules/**',
       '.cache/**',
       'coverage/**',
-      'test/clients/**',
       'infra/toolchain/clients/**',
       '**/*.algorithm.js',
-      'infra/images/**/*.js',
+      'infra/toolchain/demo/consumer.mjs',
     ],
   },
   js.configs.recommended,
@@ -63,60 +70,28 @@ export default ts.config(
   },
   { files: ['**/main.ts', 'infra/toolchain/**', 'test/**'], rules: { 'n/no-process-env': 'off' } },
   { files: ['infra/toolchain/**', 'test/bench/**'], rules: { 'no-console': 'off' } },
-  { files: ['**/*.mjs', '**/*.config.*', 'test/globalSetup.ts', 'test/globalTeardown.ts'], rules: { 'import-x/no-default-export': 'off' } },
+  { files: ['test/globalSetup.ts', 'test/globalTeardown.ts'], rules: { 'import-x/no-default-export': 'off' } },
   {
     files: ['workflows/contract/**/*.ts'],
-    rules: forbid(noPackages('@temporalio/workflow', '@temporalio/common'), noActivities, noWorkers, noApi, noInfra, [
-      ['../*.ts'],
-      'the contract is a leaf',
-    ]),
+    rules: forbid(packages('@temporalio/workflow', '@temporalio/common'), { regex: '^\\.\\./', message: 'the contract is a leaf' }),
   },
-  {
-    files: ['workflows/*.ts'],
-    rules: forbid(
-      [['**/activities/**'], 'import activities for their types only', true],
-      noWorkers,
-      noApi,
-      noInfra,
-      noPackages('@temporalio/workflow'),
-    ),
-  },
-  { files: ['activities/**/*.ts'], rules: forbid(noWorkflows, noWorkers, noApi, noInfra, noPackages('@temporalio/activity')) },
-  {
-    files: ['workers/gateway/**/*.ts'],
-    ignores: ['**/main.ts'],
-    rules: forbid(noWorkflows, noActivities, noApi, [
-      ['**/infra/**', '!**/infra/process/**'],
-      'declare the narrow interface you need; main.ts joins it with the adapter',
-      true,
-    ]),
-  },
+  { files: ['workflows/*.ts'], rules: forbid(packages('@temporalio/workflow'), activities, workers, api, infra) },
+  { files: ['activities/**/*.ts'], rules: forbid(packages('@temporalio/activity'), workflows, workers, api, infra) },
   {
     files: ['workers/agent/**/*.ts'],
     rules: forbid(
-      [['**/gateway/protocol.ts'], 'the agent takes types from the protocol, no code', true],
-      noWorkflows,
-      noActivities,
-      noApi,
-      noInfra,
-      noPackages('node:*'),
+      packages(),
+      from('gateway', 'the agent takes types from the protocol, no code', { types: true }),
+      workflows,
+      activities,
+      api,
+      infra,
     ),
   },
-  {
-    files: ['workers/orchestrator/**/*.ts'],
-    ignores: ['**/main.ts'],
-    rules: forbid(noApi, [['**/infra/**', '!**/infra/process/**'], 'main.ts joins adapters', true]),
-  },
-  {
-    files: ['api/**/*.ts'],
-    ignores: ['**/main.ts'],
-    rules: forbid(noWorkflows, noActivities, noWorkers, [
-      ['**/infra/**', '!**/infra/process/**'],
-      'declare the narrow interface you need; main.ts joins it with the adapter',
-      true,
-    ]),
-  },
-  { files: ['infra/**/*.ts'], ignores: ['infra/toolchain/**'], rules: forbid(noWorkflows, noActivities, noWorkers, noApi) },
+  { files: ['workers/gateway/**/*.ts'], ignores: ['**/main.ts', '**/config.ts'], rules: forbid(workflows, activities, api, adapters) },
+  { files: ['workers/orchestrator/**/*.ts'], ignores: ['**/main.ts', '**/config.ts'], rules: forbid(workflows, api, adapters) },
+  { files: ['api/**/*.ts'], ignores: ['**/main.ts', '**/config.ts'], rules: forbid(workflows, activities, workers, adapters) },
+  { files: ['infra/**/*.ts'], ignores: ['infra/toolchain/**'], rules: forbid(workflows, activities, workers, api) },
   {
     files: ['test/**/*.ts'],
     rules: {
