@@ -1,0 +1,40 @@
+/** `POST /api/services/encrypt`: seals a file list so that only this provider can read it. */
+
+import express, { type RequestHandler } from 'express';
+import { z } from 'zod';
+import { spendNonce, verifyCaller } from '../authentication.ts';
+import type { ApiDeps } from '../ports.ts';
+import { Refusal } from '../problems.ts';
+import type { Route } from '../route.ts';
+
+/** The body is read only for a good signature; the nonce is spent only for a body that could be read. */
+export const encryptBytes = (deps: Pick<ApiDeps, 'assets' | 'ledger' | 'limits'>): readonly RequestHandler[] => [
+  async function verifySender(req, res, next) {
+    const { consumerAddress, nonce, signature } = req.query;
+    const claim = { consumerAddress, nonce, signature, authorization: req.get('authorization') };
+    res.locals['caller'] = await verifyCaller(deps, claim, 'encrypt');
+    next();
+  },
+  express.raw({ type: () => true, limit: deps.limits.encryptBytes }),
+  async function encryptBytes(req, res) {
+    const body: unknown = req.body;
+    if (!Buffer.isBuffer(body) || body.length === 0) throw new Refusal(400, 'Missing required body');
+    await spendNonce(deps, res.locals['caller'] as Awaited<ReturnType<typeof verifyCaller>>);
+    res.type('text/plain').send(await deps.assets.encrypt(body));
+  },
+];
+
+export const encryptRoute: Route = {
+  method: 'post',
+  path: '/api/services/encrypt',
+  id: 'encrypt',
+  summary: 'Encrypt bytes to the key of this provider',
+  description: 'Signed: `consumerAddress + nonce + "encrypt"`.',
+  query: z.object({ consumerAddress: z.string(), nonce: z.string(), signature: z.string(), chainId: z.string().optional() }),
+  body: { contentType: 'application/octet-stream', schema: z.string().meta({ format: 'binary' }) },
+  answers: {
+    200: { description: 'ECIES ciphertext as hex', contentType: 'text/plain', schema: z.string().regex(/^0x[0-9a-f]+$/) },
+  },
+  refusals: [400, 401, 413],
+  handle: (deps) => encryptBytes(deps),
+};

@@ -1,0 +1,108 @@
+/** `POST /api/services/compute` and `POST /api/services/freeCompute`: asks for a job. */
+
+import type { RequestHandler } from 'express';
+import { isFailureType, JobFailure } from '../../workflows/contract/failures.ts';
+import { badAddressText, isAbsent, isAddress, refuseToken, staleNonce, verifyCaller, type Caller } from '../authentication.ts';
+import { readJson, requireJsonObject, type JsonBody } from '../body.ts';
+import { deriveJobId } from '../jobId.ts';
+import type { ApiDeps, JobRow, StartVerdict } from '../ports.ts';
+import { Refusal } from '../problems.ts';
+import type { Route } from '../route.ts';
+import { requireEnvironment } from './environments.ts';
+import { renderJob } from './jobView.ts';
+import { computeJobs, freeStartInput, startInput } from './schemas.ts';
+import { readStartRequest, startCommand, toJobSpec, type StartRequest } from './startRequest.ts';
+
+type StartDeps = Pick<ApiDeps, 'ledger' | 'jobs' | 'assets' | 'environments'>;
+
+interface Asked {
+  readonly caller: Caller;
+  readonly jobId: string;
+  readonly request: StartRequest;
+  readonly isFree: boolean;
+}
+
+/** The verdict that the ledger remembers of this job, or null when there is none yet. */
+const rememberedVerdict = (row: JobRow, { caller, isFree }: Asked): StartVerdict | null => {
+  // one nonce is good for one call: the same body sent to the other start route is another request
+  if (row.isFree !== isFree) throw staleNonce(caller.nonce);
+  if (row.admission === 'accepted') return { kind: 'accepted' };
+  if (row.admission !== 'refused') return null;
+  return { kind: 'refused', type: isFailureType(row.refusalType) ? row.refusalType : 'RequestInvalid', message: row.reason };
+};
+
+/**
+ * Reserves the job under its nonce, then has it judged. A job that was reserved before is not reserved again: its
+ * remembered verdict is the answer, or, where there is none yet, the verdict on the same start.
+ */
+const startJob = async ({ ledger, jobs, environments }: StartDeps, asked: Asked): Promise<StartVerdict> => {
+  const { caller, jobId, request, isFree } = asked;
+  const known = await ledger.readJob(jobId);
+  const remembered = known && rememberedVerdict(known, asked);
+  if (remembered) return remembered;
+  const environment = requireEnvironment(environments, request.environment);
+  const spec = toJobSpec({ request, jobId, consumerAddress: caller.address, environment, isFree });
+  const reservation = await ledger.reserveJob({ spec, nonce: caller.nonce });
+  if (reservation.kind === 'stale') throw staleNonce(caller.nonce);
+  return jobs.start({ spec, environment });
+};
+
+/** Signature problems come before everything but the shape of the request. */
+const verifyStart = async (
+  { assets }: StartDeps,
+  { exact }: JsonBody,
+  claim: { isFree: boolean; authorization: string | undefined },
+): Promise<Caller> => {
+  const { consumerAddress, nonce, signature } = exact;
+  if (isAbsent(consumerAddress)) refuseToken(claim.authorization);
+  if (!isAbsent(consumerAddress) && !isAddress(consumerAddress)) throw new Refusal(400, badAddressText);
+  return verifyCaller({ assets }, { consumerAddress, nonce, signature, authorization: claim.authorization }, startCommand(claim.isFree));
+};
+
+/**
+ * 200 with the job once the order is accepted, 202 while that is still unknown (repeat the request), a refusal
+ * otherwise. A repeated identical request gets the same job or the same refusal.
+ */
+export const startCompute = (deps: StartDeps, isFree: boolean): RequestHandler =>
+  async function startCompute(req, res) {
+    const body = requireJsonObject(req);
+    const request = readStartRequest(body.plain, isFree);
+    const caller = await verifyStart(deps, body, { isFree, authorization: req.get('authorization') });
+    const jobId = deriveJobId({ consumerAddress: caller.address, nonce: caller.nonce, request: body.exact });
+    const verdict = await startJob(deps, { caller, jobId, request, isFree });
+    if (verdict.kind === 'refused') throw new JobFailure(verdict.type, verdict.message);
+    const row = await deps.ledger.readJob(jobId);
+    if (row === null) throw new Error(`job ${jobId} was started but is not in the ledger`);
+    res.status(verdict.kind === 'accepted' ? 200 : 202).json([renderJob(row)]);
+  };
+
+const answers: Route['answers'] = {
+  200: { description: 'The accepted job', contentType: 'application/json', schema: computeJobs },
+  202: { description: 'Not judged yet: repeat the same request', contentType: 'application/json', schema: computeJobs },
+};
+
+export const startComputeRoute: Route = {
+  method: 'post',
+  path: '/api/services/compute',
+  id: 'startCompute',
+  summary: 'Start a paid job',
+  description: 'Signed: `consumerAddress + nonce + "startCompute"`. A repeated identical request gets the same job.',
+  body: { contentType: 'application/json', schema: startInput },
+  answers,
+  refusals: [400, 401, 403, 404, 409, 413, 503],
+  errorShape: 'text',
+  handle: (deps) => [...readJson(deps.limits.jsonBytes), startCompute(deps, false)],
+};
+
+export const freeComputeRoute: Route = {
+  method: 'post',
+  path: '/api/services/freeCompute',
+  id: 'startFreeCompute',
+  summary: 'Start a free job where the environment offers them',
+  description: 'Signed: `consumerAddress + nonce + "freeStartCompute"`. Trust rules hold as for paid jobs; nothing is ordered.',
+  body: { contentType: 'application/json', schema: freeStartInput },
+  answers,
+  refusals: [400, 401, 403, 404, 409, 413, 503],
+  errorShape: 'text',
+  handle: (deps) => [...readJson(deps.limits.jsonBytes), startCompute(deps, true)],
+};

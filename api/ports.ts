@@ -1,0 +1,139 @@
+/** What the API needs of the outside world, as narrow as it uses it. `main.ts` joins the adapters. */
+
+import type { Readable } from 'node:stream';
+import type { JobCount, JobRow, Ledger } from '../infra/ledger/ledger.ts';
+import type { ComputeEnvironment } from '../infra/environments/environments.ts';
+import type { StoredFileRef } from '../infra/storage/resultStore.ts';
+import type { Logger } from '../infra/process/logger.ts';
+import type { HealthCheck } from '../infra/process/health.ts';
+import type { FailureType } from '../workflows/contract/failures.ts';
+import type { AlgorithmRequest, DatasetRequest, JobSpec, Resources } from '../workflows/contract/spec.ts';
+
+/** The ledger's operations that clients cause. */
+export type JobLedger = Pick<
+  Ledger,
+  'nonceOf' | 'spendNonce' | 'reserveJob' | 'readJob' | 'findJobs' | 'requestStop' | 'readLog' | 'countJobs'
+> & {
+  /** Calls `onChange` after each change of the job or its log. @returns the end of the watch */
+  watchJob(jobId: string, onChange: () => void): () => void;
+};
+
+/** Accepted, unfinished jobs of an environment; `inUse` is the sum of what the running ones were given. */
+export type EnvironmentLoad = JobCount & { readonly inUse?: Resources };
+
+/** The verdict on a job. `pending`: not known yet, ask again with the same request. */
+export type StartVerdict =
+  | { readonly kind: 'accepted' }
+  | { readonly kind: 'refused'; readonly type: FailureType; readonly message: string }
+  | { readonly kind: 'pending' };
+
+/** Starts and stops the durable part of a job. Both are safe to repeat. */
+export interface JobStarter {
+  start(job: { readonly spec: JobSpec; readonly environment: ComputeEnvironment }): Promise<StartVerdict>;
+  /** Asks for the stop; a job that has ended stays as it is. */
+  stop(jobId: string): Promise<void>;
+}
+
+/** Reads published files; `range` is inclusive on both ends. */
+export interface Results {
+  read(file: StoredFileRef, range?: { readonly start: number; readonly end: number }): Promise<Readable>;
+}
+
+/** A request for the price of a job. */
+export interface QuoteRequest {
+  readonly consumerAddress: string;
+  readonly environment: ComputeEnvironment;
+  readonly datasets: readonly DatasetRequest[];
+  readonly algorithm: AlgorithmRequest;
+  readonly payment: { readonly chainId: number; readonly token: string };
+  readonly resources: Resources;
+  /** seconds */
+  readonly maxJobDuration: number;
+  /** seconds */
+  readonly queueMaxWaitTime: number;
+}
+
+/** Ocean Provider API: the fields that an order transaction takes. Amounts are decimal texts in the base unit. */
+export interface QuotedProviderFee {
+  readonly providerFeeAddress: string;
+  readonly providerFeeToken: string;
+  readonly providerFeeAmount: string;
+  readonly providerData: string;
+  readonly v: number;
+  readonly r: string;
+  readonly s: string;
+  readonly validUntil: number;
+}
+
+/** What a consumer has to order for one asset. */
+export interface QuotedAsset {
+  readonly datatoken: string;
+  readonly chainId: number;
+  readonly did: string;
+  readonly serviceId: string;
+  /** transaction that is still good, or false */
+  readonly validOrder: string | false;
+  /** absent if the fee of that order is still good */
+  readonly providerFee?: QuotedProviderFee | undefined;
+  readonly consumerAddress: string;
+}
+
+/** The answer to a QuoteRequest. */
+export interface Quote {
+  /** null for a raw algorithm */
+  readonly algorithm: QuotedAsset | null;
+  readonly datasets: readonly QuotedAsset[];
+  readonly payment: {
+    readonly escrowAddress: string;
+    readonly payee: string;
+    readonly chainId: number;
+    readonly minLockSeconds: number;
+    readonly token: string;
+    readonly amount: string;
+  };
+}
+
+/** Assets, prices and keys of this provider. Failures are JobFailures with a text for consumers. */
+export interface Assets {
+  resolve(did: string): Promise<{ readonly ddo: unknown } | null>;
+  quote(request: QuoteRequest): Promise<Quote>;
+  /** @returns `0x…` hex text that only this provider can open */
+  encrypt(bytes: Buffer): string | Promise<string>;
+  /** True when `address` signed `message`; never throws for malformed input. */
+  verifyMessage(claim: { readonly address: string; readonly message: string; readonly signature: string }): Promise<boolean>;
+  readonly providerAddress: string;
+  /** compressed public key, `0x…` hex */
+  readonly nodePublicKey: string;
+}
+
+/** A chain whose orders are taken. */
+export interface OfferedChain {
+  readonly chainId: number;
+  /** token of the environments' prices; null when nothing is priced on this chain */
+  readonly feeToken: string | null;
+}
+
+/** Sizes in bytes. */
+export interface ApiLimits {
+  readonly jsonBytes: number;
+  readonly encryptBytes: number;
+}
+
+/** Everything that `createApp` is made of. */
+export interface ApiDeps {
+  readonly ledger: JobLedger;
+  readonly jobs: JobStarter;
+  readonly results: Results;
+  readonly assets: Assets;
+  readonly environments: readonly ComputeEnvironment[];
+  readonly chains: readonly OfferedChain[];
+  readonly limits: ApiLimits;
+  readonly health: Readonly<Record<string, HealthCheck>>;
+  readonly logger: Logger;
+  /** this release, e.g. `0.1.0` */
+  readonly version: string;
+  /** aborted when the process ends: open streams are finished then */
+  readonly ending: AbortSignal;
+}
+
+export type { ComputeEnvironment, JobRow };
