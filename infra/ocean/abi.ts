@@ -1,0 +1,33 @@
+/** The parts of Ocean's contracts that are read. Source: @oceanprotocol/contracts 2.6.0. */
+
+import { Interface } from 'ethers';
+
+export const factoryAbi = new Interface([
+  'event NFTCreated(address newTokenAddress, address indexed templateAddress, string tokenName, address indexed admin, string symbol, string tokenURI, bool transferable, address indexed creator)',
+  'function erc721List(address) view returns (address)',
+]);
+
+export const nftAbi = new Interface([
+  'event MetadataCreated(address indexed createdBy, uint8 state, string decryptorUrl, bytes flags, bytes data, bytes32 metaDataHash, uint256 timestamp, uint256 blockNumber)',
+  'event MetadataUpdated(address indexed updatedBy, uint8 state, string decryptorUrl, bytes flags, bytes data, bytes32 metaDataHash, uint256 timestamp, uint256 blockNumber)',
+  'function getMetaData() view returns (string, string, uint8, bool)',
+  'function isDeployed(address datatoken) view returns (bool)',
+  'function ownerOf(uint256 tokenId) view returns (address)',
+]);
+
+export const datatokenAbi = new Interface([
+  'event OrderStarted(address indexed consumer, address payer, uint256 amount, uint256 serviceIndex, uint256 timestamp, address indexed publishMarketAddress, uint256 blockNumber)',
+  'event OrderReused(bytes32 orderTxId, address caller, uint256 timestamp, uint256 number)',
+  'event ProviderFee(address indexed providerFeeAddress, address indexed providerFeeToken, uint256 providerFeeAmount, bytes providerData, uint8 v, bytes32 r, bytes32 s, uint256 validUntil)',
+]);
+
+export const accessListAbi = new Interface(['function balanceOf(address owner) view returns (uint256)']);
+
+export const smartAccountAbi = new Interface(['function isValidSignature(bytes32 hash, bytes signature) view returns (bytes4)']);
+
+/** topic0 of an event of one of these contracts. */
+export const topicOf = (abi: Interface, event: string): string => {
+  const fragment = abi.getEvent(event);
+  if (fragment === null) throw new TypeError(`no event ${event}`);
+  return fragment.topicHash;
+};
