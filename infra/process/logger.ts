@@ -23,9 +23,13 @@ interface LoggedError {
   readonly stack?: string | undefined;
 }
 
-const serializeError = (err: unknown): LoggedError | unknown =>
+const serializeError = (err: unknown): unknown =>
   err instanceof Error
-    ? { type: err.name, message: withoutSecrets(err.message), stack: err.stack === undefined ? undefined : withoutSecrets(err.stack) }
+    ? ({
+        type: err.name,
+        message: withoutSecrets(err.message),
+        stack: err.stack === undefined ? undefined : withoutSecrets(err.stack),
+      } satisfies LoggedError)
     : err;
 
 /**

@@ -116,8 +116,10 @@ const refusal = (type: string | null | undefined, message: string): StartOutcome
   message,
 });
 
-const grpcDeadlineExceeded = 4;
+/** gRPC's DEADLINE_EXCEEDED. */
+const deadlineExceeded = 4;
+
 const isDeadline = (err: unknown): boolean => {
   const cause = err instanceof Error && isGrpcServiceError(err.cause) ? err.cause : err;
-  return isGrpcServiceError(cause) && cause.code === grpcDeadlineExceeded;
+  return isGrpcServiceError(cause) && Number(cause.code) === deadlineExceeded;
 };
