@@ -21,9 +21,16 @@ export interface ChainLog {
 export interface ChainReceipt {
   readonly hash: string;
   readonly from: string;
+  /** null for a deployment */
+  readonly to: string | null;
   readonly succeeded: boolean;
   readonly blockNumber: number;
   readonly logs: readonly ChainLog[];
+}
+
+export interface ChainBlock {
+  readonly number: number;
+  readonly timestamp: number;
 }
 
 export interface LogQuery {
@@ -39,15 +46,18 @@ export interface LogQuery {
 export interface ChainReader extends SmartAccounts {
   readonly config: ChainConfig;
   blockNumber(): Promise<number>;
-  /** seconds since the epoch of a block; null for an unknown one */
-  blockTime(blockNumber: number): Promise<number | null>;
+  /** newest block; its time in seconds since the epoch */
+  latestBlock(): Promise<ChainBlock>;
   /** @returns null when the contract refuses, has no such function or does not exist */
   call(to: string, abi: Interface, method: string, args: readonly unknown[]): Promise<Result | null>;
   /** Raw call data, raw answer; null when refused. */
   callRaw(to: string, data: string): Promise<string | null>;
   /** Oldest first; long ranges are split as the node demands. */
   logs(query: LogQuery): Promise<readonly ChainLog[]>;
+  /** @returns null for a transaction that is not mined */
   receipt(hash: string): Promise<ChainReceipt | null>;
+  /** True when the node has the transaction, mined or waiting. */
+  knowsTransaction(hash: string): Promise<boolean>;
   /** Resolves when the node answers for the configured chain. */
   check(): Promise<void>;
   close(): void;
@@ -118,8 +128,8 @@ const createLogReader = (provider: JsonRpcProvider) => {
 const readReceipt = async (provider: JsonRpcProvider, hash: string): Promise<ChainReceipt | null> => {
   const receipt = await provider.getTransactionReceipt(hash);
   if (receipt === null) return null;
-  const { from, status, blockNumber, logs } = receipt;
-  return { hash: receipt.hash, from, succeeded: status === 1, blockNumber, logs };
+  const { hash: mined, from, to, status, blockNumber, logs } = receipt;
+  return { hash: mined, from, to, succeeded: status === 1, blockNumber, logs };
 };
 
 /**
@@ -152,8 +162,14 @@ export const openChain = (config: ChainConfig): ChainReader => {
     callRaw,
     call,
     blockNumber: () => guard(() => provider.getBlockNumber()),
-    blockTime: (blockNumber) => guard(async () => (await provider.getBlock(blockNumber))?.timestamp ?? null),
+    latestBlock: () =>
+      guard(async () => {
+        const block = await provider.getBlock('latest');
+        if (block === null) throw new Error('the node has no block');
+        return { number: block.number, timestamp: block.timestamp };
+      }),
     logs: (query) => guard(() => readLogs(query)),
+    knowsTransaction: (hash) => guard(async () => (await provider.getTransaction(hash)) !== null),
     receipt: (hash) => guard(() => readReceipt(provider, hash)),
     accepts: async (address, hash, signature) =>
       (await call(address, smartAccountAbi, 'isValidSignature', [hash, signature]))?.[0] === magicValue,
