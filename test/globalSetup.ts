@@ -29,6 +29,9 @@ const setUp = async (): Promise<void> => {
   process.env.C2D_TEST_DATABASE_URL = postgres.url;
   process.env.C2D_TEST_TEMPORAL_ADDRESS = temporal.address;
   process.env.C2D_TEST_TEMPORAL_CLI = cli;
+  // end-to-end tests start a whole stack when the first of them needs it: see support/sharedStack.ts
+  process.env.C2D_TEST_SHARED_STACK = path.join(folder, 'stack');
+  process.env.C2D_TEST_JEST_PID = String(process.pid);
   globalThis.c2dSharedServers = { folder, postgres, temporal };
 };
 

@@ -15,9 +15,12 @@ export interface DemoOutcome {
 
 /** Thrown when the demo cannot go on; the message ends with what to do. */
 export class DemoFailure extends Error {
-  constructor(problem: string, remedy: string, cause?: unknown) {
-    super(`${problem}. Remedy: ${remedy}.`, cause === undefined ? undefined : { cause });
+  readonly remedy: string;
+
+  constructor(problem: string, remedy: string) {
+    super(`${problem}. Remedy: ${remedy}.`);
     this.name = 'DemoFailure';
+    this.remedy = remedy;
   }
 }
 

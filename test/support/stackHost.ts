@@ -1,0 +1,53 @@
+/**
+ * Runs the stack that all end-to-end tests of one jest run share: `node stackHost.ts <folder> <pid of jest>`.
+ * Writes `<folder>/stack.json` when it is up, or `<folder>/failure`. Ends on SIGTERM, and when jest is gone.
+ */
+
+import { existsSync } from 'node:fs';
+import { rename, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { setInterval } from 'node:timers';
+import { startStack, type Stack } from '../../infra/toolchain/stack.ts';
+import { describeForTests } from './stackDescription.ts';
+
+const [folder = '.', jestPid = '0'] = process.argv.slice(2);
+const watchMs = 500;
+
+const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}`) || canSignal(pid);
+
+const canSignal = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+};
+
+const publish = async (name: string, text: string): Promise<void> => {
+  const unfinished = path.join(folder, `${name}.unfinished`);
+  await writeFile(unfinished, text);
+  await rename(unfinished, path.join(folder, name));
+};
+
+let stack: Stack | undefined;
+let isEnding = false;
+
+const end = async (): Promise<void> => {
+  if (isEnding) return;
+  isEnding = true;
+  await stack?.close();
+  process.exit(0);
+};
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void end());
+setInterval(() => {
+  if (!isAlive(Number(jestPid))) void end();
+}, watchMs);
+
+try {
+  stack = await startStack();
+  await publish('stack.json', JSON.stringify(await describeForTests(stack)));
+} catch (err) {
+  await publish('failure', err instanceof Error ? (err.stack ?? err.message) : String(err));
+  await end();
+}
