@@ -1,0 +1,80 @@
+/** `PUT outputs/{n}/parts/{k}` and `POST outputs/{n}/complete`: results on their way into the store. */
+
+import { Readable } from 'node:stream';
+import type { Request } from 'express';
+import type { ComputeEnvironment } from '../../infra/environments/environments.ts';
+import type { PodRef } from '../../workflows/contract/job.ts';
+import type { ResolveJob } from './jobFiles.ts';
+import type { GatewayMetrics } from './metrics.ts';
+import { requireEnvironment } from './plan.ts';
+import type { PodHandler } from './podAuthentication.ts';
+import type { EnvironmentOf, UploadStore } from './ports.ts';
+import { Refusal, malformed } from './problems.ts';
+import { outputFile } from './protocol.ts';
+
+export interface OutputsDeps {
+  readonly store: UploadStore;
+  readonly resolveJob: ResolveJob;
+  readonly environmentOf: EnvironmentOf;
+  readonly partBytes: number;
+  readonly metrics: GatewayMetrics;
+}
+
+const parseNumber = (text: unknown): number => {
+  if (typeof text !== 'string' || !/^\d{1,9}$/.test(text)) throw malformed('files and parts are numbered from 0');
+  return Number(text);
+};
+
+const outputsTooLarge = (message: string): Refusal => new Refusal(413, 'OutputsTooLarge', message);
+
+/** The agent counts all files together; this holds even for an agent that does not. One number more than outputs: the log. */
+const checkLimits = ({ limits }: ComputeEnvironment, n: number, endBytes: number): void => {
+  if (n > limits.outputFiles) throw outputsTooLarge(`more than the ${limits.outputFiles} output files that this environment takes`);
+  const most = Math.max(limits.outputBytes, limits.logBytes);
+  if (endBytes > most) throw outputsTooLarge(`the outputs are larger than the ${limits.outputBytes} bytes that this environment takes`);
+};
+
+const environmentOfPod = async ({ resolveJob, environmentOf }: OutputsDeps, pod: PodRef): Promise<ComputeEnvironment> =>
+  requireEnvironment(environmentOf, (await resolveJob(pod.jobId)).spec.environmentId);
+
+const lengthOf = (req: Request, partBytes: number): number => {
+  const text = req.headers['content-length'];
+  if (text === undefined) throw new Refusal(411, 'RequestInvalid', 'a part needs its Content-Length');
+  const length = Number(text);
+  if (length > partBytes) throw new Refusal(413, 'RequestInvalid', `a part has at most ${partBytes} bytes`);
+  return length;
+};
+
+/**
+ * The body as a stream of its own: a store that gives up destroys what it reads, and must not take the connection, on
+ * which it still has to be answered, along.
+ */
+const bodyOf = (req: Request): Readable => Readable.from(req.iterator({ destroyOnReturn: false }), { objectMode: false });
+
+/** Streams one part into the store in constant memory; 204 once its digest has been verified. */
+export const takePart = (deps: OutputsDeps): PodHandler =>
+  async function takePart(pod, req, res) {
+    const { store, partBytes, metrics } = deps;
+    const [n, k] = [parseNumber(req.params['n']), parseNumber(req.params['k'])];
+    const sha256 = req.headers['c2d-digest'];
+    if (typeof sha256 !== 'string' || !/^[0-9a-f]{64}$/.test(sha256))
+      throw malformed('a part needs the header c2d-digest: its SHA-256, hex');
+    const length = lengthOf(req, partBytes);
+    const offset = k * partBytes;
+    checkLimits(await environmentOfPod(deps, pod), n, offset + length);
+    await store.putPart({ ...pod, n }, { k, offset, sha256 }, bodyOf(req));
+    metrics.storedBytes.inc(length);
+    res.status(204).end();
+  };
+
+/** 204 once the whole file is verified and durable. */
+export const completeOutput = (deps: OutputsDeps): PodHandler =>
+  async function completeOutput(pod, req, res) {
+    const { store, partBytes } = deps;
+    const n = parseNumber(req.params['n']);
+    const { sizeBytes, sha256, parts } = outputFile.parse(req.body);
+    if (parts !== Math.ceil(sizeBytes / partBytes)) throw malformed('a file has as many parts as its size needs');
+    checkLimits(await environmentOfPod(deps, pod), n, sizeBytes);
+    await store.complete({ ...pod, n }, { sizeBytes, sha256, parts, partBytes });
+    res.status(204).end();
+  };

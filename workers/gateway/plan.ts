@@ -1,0 +1,47 @@
+/** `GET plan`: what the agent stages, and within which limits. */
+
+import type { ComputeEnvironment } from '../../infra/environments/environments.ts';
+import { JobFailure } from '../../workflows/contract/failures.ts';
+import type { ResolveJob } from './jobFiles.ts';
+import type { PodHandler } from './podAuthentication.ts';
+import type { EnvironmentOf } from './ports.ts';
+import type { Plan } from './protocol.ts';
+
+/** Settings of the installation that agents are told. */
+export interface AgentSettings {
+  readonly seal: Plan['seal'];
+  /** seconds between two signs of life */
+  readonly heartbeatSeconds: number;
+  /** size of all parts of an upload but the last */
+  readonly partBytes: number;
+}
+
+export interface PlanDeps {
+  readonly resolveJob: ResolveJob;
+  readonly environmentOf: EnvironmentOf;
+  readonly settings: AgentSettings;
+}
+
+/** @throws JobFailure, worth a retry: an operator may put the environment back */
+export const requireEnvironment = (environmentOf: EnvironmentOf, environmentId: string): ComputeEnvironment => {
+  const environment = environmentOf(environmentId);
+  if (environment !== undefined) return environment;
+  const message = `the compute environment ${environmentId} is not configured any more: put it back until its jobs have ended`;
+  throw new JobFailure('RuntimeUnavailable', message, { retryAfterSeconds: 10 });
+};
+
+/** The same plan for every call: an agent that was restarted starts from it again. */
+export const servePlan = ({ resolveJob, environmentOf, settings }: PlanDeps): PodHandler =>
+  async function servePlan(pod, _req, res) {
+    const { spec, files } = await resolveJob(pod.jobId);
+    const { limits } = requireEnvironment(environmentOf, spec.environmentId);
+    const { inputBytes, logBytes, outputBytes, outputFiles, transferPatienceSeconds } = limits;
+    const plan: Plan = {
+      ...pod,
+      files: files.map(({ planned }) => planned),
+      limits: { inputBytes, logBytes, outputBytes, outputFiles, transferPatienceSeconds, partBytes: settings.partBytes },
+      heartbeatSeconds: settings.heartbeatSeconds,
+      seal: settings.seal,
+    };
+    res.set('Cache-Control', 'no-store').json(plan);
+  };

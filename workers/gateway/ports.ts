@@ -1,0 +1,62 @@
+/** What the gateway needs from the outside world; `main.ts` joins these with the adapters. */
+
+import type { Readable } from 'node:stream';
+import type { PodRef } from '../../workflows/contract/job.ts';
+import type { Admission, AssetSnapshot, JobSpec } from '../../workflows/contract/spec.ts';
+import type { ComputeEnvironment } from '../../infra/environments/environments.ts';
+import type { ProgressRecord, ResultEntry } from '../../infra/ledger/ledger.ts';
+import type { ResultStore } from '../../infra/storage/resultStore.ts';
+
+/** Reads the bearer tokens of agents. */
+export interface TokenReader {
+  /** @returns the pod, or null for anything that no key of ours has signed */
+  read(token: string): PodRef | null;
+}
+
+/** The ledger, as far as pods are concerned. Every write may be repeated. */
+export interface GatewayLedger {
+  /** @returns null when the job is unknown or over */
+  currentPodAttempt(jobId: string): Promise<number | null>;
+  readAdmission(jobId: string): Promise<{ readonly spec: JobSpec; readonly admission: Admission }>;
+  recordProgress(record: ProgressRecord): Promise<void>;
+  appendLog(piece: { readonly jobId: string; readonly podAttempt: number; readonly offset: number; readonly bytes: Buffer }): Promise<void>;
+  recordResults(record: { readonly jobId: string; readonly podAttempt: number; readonly results: readonly ResultEntry[] }): Promise<void>;
+}
+
+/** A decrypted file object; what is in it concerns only the file source. */
+export type FileObject = Readonly<{ type: string }>;
+
+/** From an asset to its file objects. */
+export interface AssetFiles {
+  /** In the order of the asset's file list. @throws JobFailure when they cannot be decrypted or are malformed */
+  filesOf(snapshot: AssetSnapshot): readonly FileObject[];
+  /** A file object as a consumer sent it. @throws JobFailure when it is malformed */
+  parseFileObject(raw: unknown): FileObject;
+}
+
+/** A data source that answers. */
+export interface OpenedFile {
+  readonly stream: Readable;
+  /** of the whole file; null when the source does not say */
+  readonly sizeBytes: number | null;
+  /** offset of the first byte in `stream`: 0 where the source ignores ranges */
+  readonly start: number;
+}
+
+/** Fetches files of all types. */
+export interface FileSource {
+  /**
+   * @throws JobFailure, an error named `OutboundRefused` (never to be retried), an error with a numeric `statusCode` (the
+   *   source's answer), or any other error (retried)
+   */
+  open(
+    file: FileObject,
+    options: { readonly start: number; readonly userdata: unknown; readonly signal: AbortSignal },
+  ): Promise<OpenedFile>;
+}
+
+/** @returns undefined for an environment that is no longer configured */
+export type EnvironmentOf = (environmentId: string) => ComputeEnvironment | undefined;
+
+/** What uploads need of a result store. */
+export type UploadStore = Pick<ResultStore, 'putPart' | 'complete'>;

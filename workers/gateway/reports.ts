@@ -1,0 +1,101 @@
+/** `POST reports`: the end of a phase, handed to the activity that waits for it. */
+
+import { ApplicationFailure } from '@temporalio/common';
+import { faultOf, isFailureType, type FailureType } from '../../workflows/contract/failures.ts';
+import type { AgentPhase, PodRef, PublishedOutputs } from '../../workflows/contract/job.ts';
+import { status } from '../../workflows/contract/status.ts';
+import { withoutSecrets } from '../../infra/process/logger.ts';
+import { completePhase, failPhase, type ReportDeps, type ReportOutcome } from './phaseReports.ts';
+import type { PodHandler } from './podAuthentication.ts';
+import type { GatewayLedger } from './ports.ts';
+import { Refusal, jobOver, malformed } from './problems.ts';
+import { phaseReport, type Order, type PhaseReport } from './protocol.ts';
+import { resultEntriesOf } from './resultEntries.ts';
+
+export interface ReportsDeps {
+  readonly ledger: Pick<GatewayLedger, 'recordProgress' | 'recordResults'>;
+  readonly reports: ReportDeps;
+}
+
+/** 200 once the report is taken, also when an earlier copy was; 503 while nothing waits for it yet; 410 when the job is over. */
+export const takeReport = (deps: ReportsDeps): PodHandler =>
+  async function takeReport(pod, req, res) {
+    const outcome = await forward(deps, pod, phaseReport.parse(req.body));
+    switch (outcome) {
+      case 'taken':
+        res.json({ order: 'continue' } satisfies Order);
+        return;
+      case 'notYet':
+        throw new Refusal(503, 'PodChanged', 'nothing waits for this report yet: send it again', { retryAfterSeconds: 1 });
+      case 'over':
+        throw jobOver();
+      default:
+        outcome satisfies never;
+    }
+  };
+
+const forward = async ({ ledger, reports }: ReportsDeps, pod: PodRef, report: PhaseReport): Promise<ReportOutcome> => {
+  switch (report.outcome) {
+    case 'exitUnknown':
+      return failPhase(reports)(report.phase, pod, lookAgain());
+    case 'failed':
+      return failPhase(reports)(report.phase, pod, failureOf(report));
+    case 'done':
+      return completePhase(reports)(report.phase, pod, await recordDone(ledger, pod, report));
+    default:
+      return report satisfies never;
+  }
+};
+
+/** Makes the next attempt start at once; that one asks the runtime. */
+const lookAgain = (): ApplicationFailure =>
+  ApplicationFailure.create({
+    type: 'PodChanged' satisfies FailureType,
+    message: 'the agent does not know how the algorithm ended: the runtime is asked',
+    nextRetryDelay: '1ms',
+  });
+
+/** What a phase's failure is called when an agent uses a word that this release does not know. */
+const genericFailure: Readonly<Record<AgentPhase, FailureType>> = {
+  stageInputs: 'InputUnavailable',
+  runAlgorithm: 'ContainerFailed',
+  publishOutputs: 'StorageUnavailable',
+};
+
+const failureOf = (report: Extract<PhaseReport, { outcome: 'failed' }>): ApplicationFailure => {
+  const type = isFailureType(report.type) ? report.type : genericFailure[report.phase];
+  return ApplicationFailure.create({
+    type,
+    message: withoutSecrets(report.message),
+    nonRetryable: !report.retryable,
+    ...(faultOf(type) === 'consumer' ? { category: 'BENIGN' } : {}),
+  });
+};
+
+/** Writes what clients read before the workflow goes on, and returns the small result that enters the history. */
+const recordDone = async (
+  ledger: ReportsDeps['ledger'],
+  pod: PodRef,
+  report: Extract<PhaseReport, { outcome: 'done' }>,
+): Promise<unknown> => {
+  switch (report.phase) {
+    case 'stageInputs':
+      return report.result;
+    case 'runAlgorithm':
+      await ledger.recordProgress({
+        ...pod,
+        status: status.publishing,
+        reason: 'the algorithm has ended, its results are being published',
+      });
+      return report.result;
+    case 'publishOutputs': {
+      const { files } = report.result;
+      if (new Set(files.map(({ n }) => n)).size !== files.length) throw malformed('two published files have one number');
+      await ledger.recordResults({ ...pod, results: resultEntriesOf(files) });
+      const bytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+      return { files: files.length, bytes } satisfies PublishedOutputs;
+    }
+    default:
+      return report satisfies never;
+  }
+};
