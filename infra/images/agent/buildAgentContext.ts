@@ -1,0 +1,72 @@
+/** The build context of the agent's image: Node with its libraries, a static busybox, the agent as plain JavaScript. */
+
+import { createHash } from 'node:crypto';
+import { chmod, copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { stripTypeScriptTypes } from 'node:module';
+import path from 'node:path';
+import { copyNode } from '../nodeFiles.ts';
+
+const sources = path.resolve(import.meta.dirname, '../../../workers/agent');
+const containerfile = path.join(import.meta.dirname, 'Containerfile');
+
+/** Folders of the data volume; only `outputs` is open to everybody. */
+const dataFolders = ['inputs', 'transformations', 'ddos', 'logs', 'outputs'];
+
+/**
+ * Writes `Containerfile` and all files of the agent's image below `directory`, which is empty.
+ * Types are stripped here, once, and not at the start of every pod.
+ * @param options `busyboxPath`: a statically linked busybox for the engine's processor
+ * @returns the image's name: its tag is a digest of everything in it, so an image of that name is this one
+ */
+export const agentContext = async (
+  directory: string,
+  { busyboxPath }: { readonly busyboxPath: string },
+): Promise<{ readonly tag: string }> => {
+  const rootfs = path.join(directory, 'rootfs');
+  const control = path.join(directory, 'control');
+  for (const folder of ['agent', 'tmp', 'run/c2d', 'etc']) await mkdir(path.join(rootfs, folder), { recursive: true });
+  await writeFile(path.join(rootfs, 'agent/package.json'), '{"type":"module"}\n');
+  await writeFile(path.join(rootfs, 'etc/passwd'), 'agent:x:64242:64242::/:/nowhere\n');
+  await copyNode(rootfs);
+  await writeAgent(path.join(rootfs, 'agent'));
+  await makeDataFolder(path.join(directory, 'data'));
+  await mkdir(control, { recursive: true });
+  await chmod(control, 0o755);
+  await copyFile(busyboxPath, path.join(control, 'busybox'));
+  await chmod(path.join(control, 'busybox'), 0o755);
+  await copyFile(containerfile, path.join(directory, 'Containerfile'));
+  return { tag: `localhost/c2d-agent:${await digestOf(directory)}` };
+};
+
+/** Modules keep their names but for the ending; imports of types vanish with the types. */
+const writeAgent = async (folder: string): Promise<void> => {
+  for (const name of await readdir(sources)) {
+    if (!name.endsWith('.ts')) continue;
+    const code = stripTypeScriptTypes(await readFile(path.join(sources, name), 'utf8'));
+    const plain = code.replaceAll(/(\bfrom\s+'\.\/[^'\n]+)\.ts'/g, "$1.js'");
+    await writeFile(path.join(folder, name.replace(/\.ts$/, '.js')), plain);
+  }
+};
+
+const makeDataFolder = async (data: string): Promise<void> => {
+  await mkdir(data, { recursive: true });
+  await chmod(data, 0o755);
+  for (const name of dataFolders) {
+    await mkdir(path.join(data, name), { recursive: true });
+    await chmod(path.join(data, name), name === 'outputs' ? 0o777 : 0o755);
+  }
+};
+
+/** Sixteen hex characters that differ when any file or name differs. */
+const digestOf = async (directory: string): Promise<string> => {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => path.join(entry.parentPath, entry.name));
+  const hash = createHash('sha256');
+  for (const file of files.sort()) {
+    const digest = createHash('sha256')
+      .update(await readFile(file))
+      .digest('hex');
+    hash.update(`${path.relative(directory, file)} ${digest}\n`);
+  }
+  return hash.digest('hex').slice(0, 16);
+};

@@ -1,0 +1,208 @@
+/** Pods on Docker Engine or Podman: two containers, three volumes, no network for the algorithm. */
+
+import type Docker from 'dockerode';
+import { environmentLabel, jobLabel, podAttemptLabel, podName } from '../../workflows/contract/ids.ts';
+import { JobFailure } from '../../workflows/contract/failures.ts';
+import type { PodRef } from '../../workflows/contract/job.ts';
+import type { ListedPod, PodRuntime, PodSpec } from '../../workflows/contract/pod.ts';
+import { dockerFailure, hasStatus, isNameConflict, type DockerStep } from './dockerFailure.ts';
+import { ensureImage } from './dockerImages.ts';
+import { agentContainer, algorithmContainer, instanceLabel, podLabels, podParts, type DockerPodSettings } from './dockerSpec.ts';
+import { podOutcome, type ContainerState } from './podOutcome.ts';
+
+/** What {@link dockerPods} works with. */
+export interface DockerPodsDeps {
+  /** a client of the engine; its socket decides which engine */
+  readonly docker: Docker;
+  readonly settings: DockerPodSettings;
+}
+
+/** Pods on one engine. Only objects that carry this instance's label are ever seen, adopted or removed. */
+export const dockerPods = ({ docker, settings }: DockerPodsDeps): PodRuntime => ({
+  create: (spec, onProgress) => createPod({ docker, settings }, spec, onProgress),
+
+  async observe(pod) {
+    const parts = podParts(pod);
+    const [agent, algorithm] = await Promise.all([inspectState(docker, parts.agent), inspectState(docker, parts.algorithm)]);
+    return podOutcome(agent, algorithm, Date.now());
+  },
+
+  async stop(pod, graceSeconds) {
+    const container = docker.getContainer(podParts(pod).algorithm);
+    // 304: stopped already; 409 and Podman's 500 on a state that cannot be stopped: it does not run
+    await container.stop({ t: Math.ceil(graceSeconds) }).catch(async (err: unknown) => {
+      if (hasStatus(err, 304, 404)) return;
+      const state = await inspectState(docker, podParts(pod).algorithm);
+      if (state?.status === 'running') throw dockerFailure(err, 'other');
+    });
+  },
+
+  remove: (pod) => removePod(docker, pod),
+  list: () => listPods({ docker, settings }),
+});
+
+const during = async <Result>(step: DockerStep, work: Promise<Result>): Promise<Result> => {
+  try {
+    return await work;
+  } catch (err) {
+    throw dockerFailure(err, step);
+  }
+};
+
+/** The agent starts, and stages, while the algorithm's image is still being pulled. */
+const createPod = async ({ docker, settings }: DockerPodsDeps, spec: PodSpec, onProgress: (line: string) => void): Promise<void> => {
+  const { volumes } = podParts(spec.pod);
+  await Promise.all(Object.values(volumes).map((name) => createVolume({ docker, settings }, name, spec)));
+  const abandoned = new AbortController();
+  const agentStarted = (async () => {
+    await ensureImage({ docker, image: settings.agentImage, onProgress, signal: abandoned.signal });
+    const id = await createContainer({ docker, settings }, agentContainer(spec, settings), spec);
+    await startContainer(docker, id);
+  })();
+  const algorithmCreated = (async () => {
+    const image = await ensureImage({ docker, image: spec.image, onProgress, signal: abandoned.signal });
+    return createContainer({ docker, settings }, algorithmContainer(spec, image, settings), spec);
+  })();
+  try {
+    const [, algorithm] = await Promise.all([agentStarted, algorithmCreated]);
+    await startContainer(docker, algorithm);
+  } finally {
+    // nothing of this call may go on after it: a later removal would miss it
+    abandoned.abort();
+    await Promise.allSettled([agentStarted, algorithmCreated]);
+  }
+};
+
+/** Engines answer a repeated creation with the volume that exists, so its labels are always looked at. */
+const createVolume = async ({ docker, settings }: DockerPodsDeps, name: string, spec: PodSpec): Promise<void> => {
+  const labels = podLabels(spec, settings.instance);
+  await docker.createVolume({ Name: name, Labels: labels }).catch((err: unknown) => {
+    if (!isNameConflict(err)) throw dockerFailure(err, 'create');
+  });
+  const found = await during('create', docker.getVolume(name).inspect());
+  requireOurs(found.Labels, labels, name);
+};
+
+/** @returns the container's id: a new one, or the one that this job's earlier attempt at creation left */
+const createContainer = async (
+  { docker, settings }: DockerPodsDeps,
+  options: Docker.ContainerCreateOptions & { readonly name: string },
+  spec: PodSpec,
+): Promise<string> => {
+  try {
+    return (await docker.createContainer(options)).id;
+  } catch (err) {
+    if (!isNameConflict(err)) throw dockerFailure(err, 'create');
+    const found = await during('create', docker.getContainer(options.name).inspect());
+    requireOurs(found.Config.Labels, podLabels(spec, settings.instance), options.name);
+    return found.Id;
+  }
+};
+
+const requireOurs = (
+  found: Readonly<Record<string, string>> | null | undefined,
+  ours: Readonly<Record<string, string>>,
+  name: string,
+): void => {
+  const strangers = [instanceLabel, jobLabel, podAttemptLabel].filter((label) => found?.[label] !== ours[label]);
+  if (strangers.length > 0) throw new JobFailure('PodConflict', `${name} exists already and does not belong to this job`);
+};
+
+/** Starts what has never run. A container that has ended is left alone: an algorithm never runs twice in one pod. */
+const startContainer = async (docker: Docker, id: string): Promise<void> => {
+  const state = await inspectState(docker, id);
+  if (state !== undefined && state.startedAtMs > 0) return;
+  await docker
+    .getContainer(id)
+    .start()
+    .catch((err: unknown) => {
+      if (!hasStatus(err, 304)) throw dockerFailure(err, 'start');
+    });
+};
+
+const inspectState = async (docker: Docker, name: string): Promise<ContainerState | undefined> => {
+  try {
+    const { State } = await docker.getContainer(name).inspect();
+    return {
+      status: State.Status,
+      exitCode: State.ExitCode,
+      oomKilled: State.OOMKilled,
+      startedAtMs: timeOf(State.StartedAt),
+      finishedAtMs: timeOf(State.FinishedAt),
+    };
+  } catch (err) {
+    if (hasStatus(err, 404)) return undefined;
+    throw dockerFailure(err, 'other');
+  }
+};
+
+/** Engines write the year 1 for "never"; Podman also 0001-01-01 in other spellings. */
+const timeOf = (text: string): number => {
+  const time = Date.parse(text);
+  return Number.isNaN(time) || time < 0 ? 0 : time;
+};
+
+const removePatienceMs = 20_000;
+
+const removePod = async (docker: Docker, pod: PodRef): Promise<void> => {
+  const { agent, algorithm, volumes } = podParts(pod);
+  await Promise.all([agent, algorithm].map((name) => removeContainer(docker, name)));
+  await Promise.all(Object.values(volumes).map((name) => removeVolume(docker, name)));
+};
+
+/** Engines answer 409 (or 500) while another removal of the same object is under way. */
+const untilGone = async (remove: () => Promise<unknown>): Promise<void> => {
+  const giveUpAt = Date.now() + removePatienceMs;
+  for (let pauseMs = 20; ; pauseMs = Math.min(pauseMs * 2, 1_000)) {
+    try {
+      await remove();
+    } catch (err) {
+      if (hasStatus(err, 404)) return;
+      if (!hasStatus(err, 409, 500) || Date.now() > giveUpAt) throw dockerFailure(err, 'other');
+    }
+    // a removal that succeeded is asked once more: only "not found" proves that it is gone
+    if (pauseMs > 20) await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    if (Date.now() > giveUpAt) throw new Error('a container or volume of a pod could not be removed in time');
+  }
+};
+
+const removeContainer = async (docker: Docker, name: string): Promise<void> => {
+  const container = docker.getContainer(name);
+  // without this, Podman grants a container its stop time before a forced removal
+  await container.kill({ signal: 'SIGKILL' }).catch((err: unknown) => {
+    if (!hasStatus(err, 404, 409, 500)) throw dockerFailure(err, 'other');
+  });
+  await untilGone(() => container.remove({ force: true, v: true }));
+};
+
+const removeVolume = (docker: Docker, name: string): Promise<void> => untilGone(() => docker.getVolume(name).remove({ force: true }));
+
+const listPods = async ({ docker, settings }: DockerPodsDeps): Promise<readonly ListedPod[]> => {
+  const filters = { label: [`${instanceLabel}=${settings.instance}`] };
+  const [containers, volumes] = await during(
+    'other',
+    Promise.all([docker.listContainers({ all: true, filters }), docker.listVolumes({ filters })]),
+  );
+  const seen = [
+    ...containers.map(({ Labels, Created }) => ({ labels: Labels, createdAtMs: Created * 1_000 })),
+    ...(volumes.Volumes ?? []).map((volume) => ({ labels: volume.Labels ?? {}, createdAtMs: createdAtOf(volume) })),
+  ];
+  const pods = new Map<string, ListedPod>();
+  for (const { labels, createdAtMs } of seen) {
+    const listed = listedPod(labels, createdAtMs);
+    if (listed === undefined) continue;
+    const name = podName(listed.pod);
+    const earlier = pods.get(name);
+    if (earlier === undefined || listed.createdAtMs < earlier.createdAtMs) pods.set(name, listed);
+  }
+  return [...pods.values()];
+};
+
+const createdAtOf = (volume: object): number => timeOf((volume as { readonly CreatedAt?: string }).CreatedAt ?? '');
+
+const listedPod = (labels: Readonly<Record<string, string>>, createdAtMs: number): ListedPod | undefined => {
+  const jobId = labels[jobLabel];
+  const podAttempt = Number(labels[podAttemptLabel]);
+  if (jobId === undefined || !Number.isInteger(podAttempt) || podAttempt < 1) return undefined;
+  return { pod: { jobId, podAttempt }, environmentId: labels[environmentLabel] ?? '', createdAtMs };
+};

@@ -1,0 +1,124 @@
+/** The few lines of POSIX shell around every algorithm: wait for the gate, run, tell the true exit code. */
+
+/** User id of the agent in every pod; no algorithm may run under it. */
+export const agentUid = 64_242;
+
+/** What the script depends on. */
+export interface WrapperSettings {
+  /** `noNetwork`: the script refuses when its network namespace has more than loopback; `canary`: the agent proves the seal */
+  readonly seal: 'noNetwork' | 'canary';
+  /** seconds after the start of the algorithm when everything in the container is killed */
+  readonly deadlineSeconds: number;
+  /** the shared control folder, read-only here */
+  readonly controlFolder?: string;
+  readonly outputsFolder?: string;
+}
+
+/** Devices that a kernel puts into every network namespace once their module is loaded; without a route they lead nowhere. */
+const idleTunnels = 'tunl0|sit0|ip6tnl0|gre0|gretap0|erspan0|ip_vti0|ip6_vti0|ip6gre0';
+
+const sealProof = `
+c2d_seen=
+while read -r c2d_name c2d_rest; do
+  case "$c2d_name" in
+    Inter-\\|*|face) ;;
+    lo:*) c2d_seen=lo ;;
+    *:*) case "\${c2d_name%%:*}" in ${idleTunnels}) ;; *) refuse "network \${c2d_name%%:*}" ;; esac ;;
+  esac
+done < /proc/net/dev
+[ "$c2d_seen" = lo ] || refuse "network unknown"
+while read -r c2d_name c2d_rest; do
+  case "$c2d_name" in Iface|lo) ;; *) refuse "route $c2d_name" ;; esac
+done < /proc/net/route
+`;
+
+/**
+ * The script, for `busybox sh -c <script> wrapper <argv…>`. It speaks to the agent over FIFOs in the control folder:
+ * lines on `life` (`here`; `unsealed <why>`; `started`, `unstartable` and `exit`, each with the nonce that came through
+ * the gate, so that the algorithm cannot forge them), output on `log`. It holds `life` open until it ends, so the agent
+ * learns of any end, also of a kill -9. It uses shell builtins and the busybox of the control folder only: the
+ * image may be empty. Nothing it needs is exported to the algorithm.
+ */
+export const wrapperScript = ({
+  seal,
+  deadlineSeconds,
+  controlFolder = '/.c2d',
+  outputsFolder = '/data/outputs',
+}: WrapperSettings): string => `
+c2d=${controlFolder}
+bb=$c2d/busybox
+unset SHLVL OLDPWD PWD c2d_go c2d_nonce c2d_child c2d_code c2d_status c2d_again c2d_program c2d_stopped c2d_watch
+refuse() { [ -e $c2d/ready ] && echo "unsealed $1" >&4; exit 125; }
+trap 'exit 143' TERM INT
+c2d_n=0
+while [ ! -e $c2d/ready ]; do
+  c2d_n=$((c2d_n+1)); [ $c2d_n -lt 60000 ] || exit 125
+  $bb sleep 0.01
+done
+trap '' PIPE
+exec 3<>$c2d/log 4<>$c2d/life
+c2d_uid=$($bb id -u)
+[ "$c2d_uid" != 0 ] || refuse root
+[ "$c2d_uid" != ${agentUid} ] || refuse uid
+${seal === 'noNetwork' ? sealProof : ''}
+echo here >&4
+until read -r c2d_go c2d_nonce < $c2d/gate && [ "$c2d_go" = go ]; do $bb sleep 0.01; done
+find_program() {
+  c2d_program=
+  case "$1" in
+    */*) [ -x "$1" ] && [ ! -d "$1" ] && c2d_program=$1 ;;
+    ?*)
+      IFS=:
+      for c2d_dir in $PATH; do
+        if [ -x "\${c2d_dir:-.}/$1" ] && [ ! -d "\${c2d_dir:-.}/$1" ]; then c2d_program=\${c2d_dir:-.}/$1; break; fi
+      done
+      unset IFS ;;
+  esac
+  [ -n "$c2d_program" ]
+}
+if ! find_program "$1"; then
+  echo "unstartable $c2d_nonce $1" >&4
+  exit 127
+fi
+shift
+c2d_stopped=
+trap 'c2d_again=1; c2d_stopped=1; kill -TERM -1 2>/dev/null' TERM INT
+echo "started $c2d_nonce" >&4
+(
+  trap - PIPE
+  echo 500 > /proc/self/oom_score_adj
+  exec "$c2d_program" "$@" >&3 2>&3 3>&- 4>&-
+) < /dev/null 2> /dev/null &
+c2d_child=$!
+(
+  trap - TERM
+  exec 3>&- 4>&-
+  c2d_n=0
+  while [ ! -e $c2d/stop ] && [ $c2d_n -lt ${Math.ceil(deadlineSeconds)} ]; do $bb sleep 1; c2d_n=$((c2d_n+1)); done
+  kill -KILL -1
+) > /dev/null 2>&1 &
+c2d_watch=$!
+c2d_code=
+while :; do
+  c2d_again=
+  wait $c2d_child
+  c2d_status=$?
+  [ $c2d_status = 127 ] && [ -n "$c2d_code" ] && break
+  c2d_code=$c2d_status
+  [ -n "$c2d_again" ] || break
+done
+c2d_kills=0
+for c2d_file in /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control; do
+  [ -r $c2d_file ] || continue
+  while read -r c2d_name c2d_value; do [ "$c2d_name" != oom_kill ] || c2d_kills=$c2d_value; done < $c2d_file
+  break
+done
+kill -KILL $c2d_watch 2> /dev/null
+wait $c2d_watch 2> /dev/null
+if [ -n "$c2d_stopped" ]; then
+  while kill -0 -1 2> /dev/null; do $bb sleep 0.02; done
+fi
+echo "exit $c2d_nonce $c2d_code $c2d_kills" >&4
+$bb chmod -R a+rX ${outputsFolder} 2> /dev/null
+exit $c2d_code
+`;

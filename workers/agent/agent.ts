@@ -1,0 +1,172 @@
+/** One pod's life as its agent drives it: stage, open the gate, follow, publish. */
+
+import { chmod, mkdir } from 'node:fs/promises';
+import type { Plan } from '../gateway/protocol.ts';
+import { followAlgorithm, quotaExit, watchOutputs, type Beginning, type FollowedAlgorithm } from './algorithm.ts';
+import type { Gateway } from './client.ts';
+import { startEvents, type EventSender } from './events.ts';
+import { failForGood, failForNow, PhaseFailure } from './failures.ts';
+import { JobOver } from './http.ts';
+import { openLog, type AlgorithmLog } from './log.ts';
+import { scanOutputs } from './outputs.ts';
+import { openPipes, type Pipes } from './pipes.ts';
+import { createProgress, enterPhase, type Progress } from './progress.ts';
+import { publish } from './publish.ts';
+import { findSealBreach } from './seal.ts';
+import { stageFiles } from './stage.ts';
+import { openState, type AlgorithmExit, type StateFile } from './state.ts';
+
+/** What {@link runAgent} needs. */
+export interface AgentDeps {
+  readonly gateway: Gateway;
+  readonly dataFolder: string;
+  readonly controlFolder: string;
+}
+
+/** Everything of one run. */
+interface Run extends AgentDeps {
+  readonly plan: Plan;
+  readonly pipes: Pipes;
+  readonly stateFile: StateFile;
+  readonly progress: Progress;
+  readonly events: EventSender;
+  readonly log: AlgorithmLog;
+  /** aborted when the job is being cancelled before its algorithm ran */
+  readonly cancelled: AbortSignal;
+}
+
+/**
+ * Drives the pod to its end, from wherever an earlier life of this agent left it.
+ * @returns once the outputs are published and the gateway knows it, or once the job is over
+ * @throws whatever makes another life of the agent worth trying
+ */
+export const runAgent = async (deps: AgentDeps): Promise<void> => {
+  const over = Promise.withResolvers<never>();
+  try {
+    await Promise.race([drive(deps, () => over.reject(new JobOver())), over.promise]);
+  } catch (err) {
+    if (!(err instanceof JobOver)) throw err;
+  }
+};
+
+const drive = async (deps: AgentDeps, onOver: () => void): Promise<void> => {
+  const { dataFolder, controlFolder, gateway } = deps;
+  const stateFile = openState(`${controlFolder}/agent-state.json`);
+  const { state } = stateFile;
+  const pipes = openPipes(controlFolder);
+  const plan = await gateway.plan();
+  await Promise.all(
+    ['inputs', 'transformations', 'ddos', 'logs', 'outputs'].map((name) => mkdir(`${dataFolder}/${name}`, { recursive: true })),
+  );
+  await chmod(`${dataFolder}/outputs`, 0o777);
+  const progress = createProgress();
+  const cancelled = new AbortController();
+  const events = startEvents({
+    gateway,
+    stateFile,
+    progress,
+    heartbeatSeconds: plan.heartbeatSeconds,
+    onOver,
+    onStop: () => state.released || cancelled.abort(new PhaseFailure('PodChanged', 'the job is being cancelled', false)),
+  });
+  const log = await openLog({
+    path: `${dataFolder}/logs/algorithm.log`,
+    maxBytes: plan.limits.logBytes,
+    isCut: state.logCut,
+    onCut() {
+      state.logCut = true;
+      stateFile.save();
+    },
+    onGrowth: events.poke,
+  });
+  events.attach(log);
+  const run: Run = { ...deps, plan, pipes, stateFile, progress, events, log, cancelled: cancelled.signal };
+  if (state.exit === null) await runAlgorithm(run);
+  await reportExit(run);
+  await publish(run);
+};
+
+/** Stages, lets the algorithm go and waits for its end, which is then in the state. */
+const runAlgorithm = async (run: Run): Promise<void> => {
+  const { stateFile, gateway, pipes, log, progress } = run;
+  const { state } = stateFile;
+  let overQuota = false;
+  const isWrapperGone = state.released && !pipes.wrapperIsThere;
+  const algorithm = followAlgorithm(pipes, stateFile, () => overQuota);
+  const pumped = isWrapperGone ? Promise.resolve() : log.pump(pipes.log);
+  if (!state.released) await release(run, algorithm);
+  else if (!isWrapperGone && state.startedAtMs === null) pipes.openGate(state.nonce);
+  const reported = gateway.report({ outcome: 'done', phase: 'stageInputs', result: state.staged ?? { files: 0, bytes: 0 } });
+  enterPhase(progress, 'runAlgorithm');
+  const watch = watchOutputs(`${run.dataFolder}/outputs`, run.plan.limits, () => {
+    overQuota = true;
+    pipes.killAlgorithm();
+  });
+  const followed = (async () => {
+    await algorithm.began;
+    void run.events.flush();
+    state.exit = await algorithm.ended;
+    watch.stop();
+    state.exit = await withFinalQuota(run, state.exit);
+    stateFile.save();
+    await pumped;
+  })();
+  await Promise.all([reported, followed]);
+};
+
+/** What was written since the last look counts too. */
+const withFinalQuota = async ({ dataFolder, plan }: Run, exit: AlgorithmExit | 'unknown'): Promise<AlgorithmExit | 'unknown'> => {
+  if (exit === 'unknown' || exit.end !== 'ran') return exit;
+  const { outputBytes, outputFiles } = plan.limits;
+  const { exceeded } = await scanOutputs(`${dataFolder}/outputs`, { maxBytes: outputBytes, maxFiles: outputFiles });
+  return exceeded === undefined ? exit : quotaExit(exit.exitCode, exit.startedAtMs, exit.finishedAtMs);
+};
+
+/** After the call the gate is open, or the phase has failed for good and the pod waits for its removal. */
+const release = async (run: Run, algorithm: FollowedAlgorithm): Promise<void> => {
+  const { plan, stateFile, pipes, gateway, cancelled } = run;
+  const { state } = stateFile;
+  const breachFound = findSealBreach(plan.seal);
+  state.staged = await untilStaged(run);
+  const breach = await breachFound;
+  if (breach !== undefined) return failForGood(gateway, 'stageInputs', new PhaseFailure('PodUnsealed', breach, false));
+  const first: Beginning | undefined = await Promise.race([algorithm.began, algorithm.arrived.then(() => undefined)]);
+  if (first?.kind === 'unsealed') return failForGood(gateway, 'stageInputs', unsealedFailure(first.why));
+  if (cancelled.aborted) return failForGood(gateway, 'stageInputs', cancelled.reason as PhaseFailure);
+  state.released = true;
+  stateFile.save();
+  pipes.openGate(state.nonce);
+};
+
+const unsealedFailure = (why: string): PhaseFailure =>
+  new PhaseFailure(
+    'PodUnsealed',
+    why === 'root' || why === 'uid'
+      ? 'the algorithm would run as a privileged user, so it was not started'
+      : `the algorithm could reach a network (${why}), so it was not started`,
+    false,
+  );
+
+const untilStaged = async (run: Run): Promise<{ readonly files: number; readonly bytes: number }> => {
+  for (;;) {
+    try {
+      return await stageFiles({ ...run, signal: run.cancelled });
+    } catch (err) {
+      if (!(err instanceof PhaseFailure)) throw err;
+      if (!err.retryable) return failForGood(run.gateway, 'stageInputs', err);
+      await failForNow(run.gateway, 'stageInputs', err);
+    }
+  }
+};
+
+const reportExit = async ({ gateway, stateFile }: Run): Promise<void> => {
+  const { state } = stateFile;
+  if (state.exitReported) return;
+  await gateway.report(
+    state.exit === 'unknown' || state.exit === null
+      ? { outcome: 'exitUnknown', phase: 'runAlgorithm' }
+      : { outcome: 'done', phase: 'runAlgorithm', result: state.exit },
+  );
+  state.exitReported = true;
+  stateFile.save();
+};

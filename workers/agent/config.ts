@@ -1,0 +1,37 @@
+/** What the agent is told from outside: two environment variables; folders differ only in tests. */
+
+import type { GatewayAddress } from './http.ts';
+
+/** Settings of one agent. */
+export interface AgentConfig {
+  readonly gateway: GatewayAddress;
+  readonly token: string;
+  /** shared with the algorithm, which sees it read-only except for `outputs` */
+  readonly dataFolder: string;
+  /** FIFOs, busybox and the agent's own state */
+  readonly controlFolder: string;
+}
+
+/**
+ * @param env `C2D_GATEWAY` (`unix:/path` or `http://host:port`), `C2D_TOKEN`; `C2D_DATA` and `C2D_CONTROL` move the folders
+ * @throws Error naming the variable that is missing or malformed
+ */
+export const readConfig = (env: Readonly<Record<string, string | undefined>>): AgentConfig => {
+  const token = env['C2D_TOKEN'];
+  if (token === undefined || token === '') throw new Error('C2D_TOKEN is required');
+  return {
+    gateway: gatewayAddress(env['C2D_GATEWAY'] ?? ''),
+    token,
+    dataFolder: env['C2D_DATA'] ?? '/data',
+    controlFolder: env['C2D_CONTROL'] ?? '/.c2d',
+  };
+};
+
+const gatewayAddress = (text: string): GatewayAddress => {
+  if (text.startsWith('unix:/')) return { socketPath: text.slice('unix:'.length) };
+  if (!URL.canParse(text) || new URL(text).protocol !== 'http:') {
+    throw new Error('C2D_GATEWAY must be unix:/path or http://host:port');
+  }
+  const { hostname, port } = new URL(text);
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? 80 : Number(port) };
+};

@@ -1,0 +1,71 @@
+/** The three FIFOs between agent and wrapper: `gate` lets the algorithm go, `life` tells its end, `log` carries its output. */
+
+import { execFileSync } from 'node:child_process';
+import { chmodSync, constants, existsSync, openSync, readSync, writeFileSync, writeSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { createLineSplitter, parseLifeLine, type LifeLine } from './life.ts';
+
+/** The agent's ends. */
+export interface Pipes {
+  /** bytes of the algorithm; ends when wrapper and algorithm are gone */
+  readonly log: Socket;
+  /** true when a wrapper holds the pipes now; false before it came and after it went */
+  readonly wrapperIsThere: boolean;
+  /** reads the wrapper's lines; `onEnd` is called once, when the wrapper is gone for whatever reason */
+  follow(nonce: string, onLine: (line: LifeLine) => void, onEnd: () => void): void;
+  /** lets the algorithm go */
+  openGate(nonce: string): void;
+  /** has everything in the algorithm's container killed within about a second */
+  killAlgorithm(): void;
+}
+
+const modes = { log: 0o666, life: 0o622, gate: 0o644 } as const;
+
+/**
+ * Makes the FIFOs, or opens the ones that an earlier life of this agent made, then lets the wrapper in. Reading ends
+ * are opened without blocking and before `ready` appears: both sides would wait for each other for ever otherwise.
+ */
+export const openPipes = (folder: string): Pipes => {
+  const path = (name: string): string => `${folder}/${name}`;
+  const missing = Object.keys(modes).filter((name) => !existsSync(path(name)));
+  if (missing.length > 0) execFileSync(path('busybox'), ['mkfifo', ...missing.map(path)]);
+  for (const [name, mode] of Object.entries(modes)) chmodSync(path(name), mode);
+  const life = openSync(path('life'), constants.O_RDONLY | constants.O_NONBLOCK);
+  const log = openSync(path('log'), constants.O_RDONLY | constants.O_NONBLOCK);
+  const gate = openSync(path('gate'), constants.O_RDWR);
+  const early = readEarly(life);
+  writeFileSync(path('ready'), '');
+  return {
+    log: new Socket({ fd: log, readable: true, writable: false }),
+    wrapperIsThere: early !== undefined,
+    follow(nonce, onLine, onEnd) {
+      const take = createLineSplitter((line) => {
+        const parsed = parseLifeLine(line, nonce);
+        if (parsed !== undefined) onLine(parsed);
+      });
+      if (early !== undefined) take(early);
+      const socket = new Socket({ fd: life, readable: true, writable: false });
+      socket.on('data', take);
+      socket.once('close', onEnd);
+      socket.on('error', () => socket.destroy());
+    },
+    openGate(nonce) {
+      writeSync(gate, `go ${nonce}\n`);
+    },
+    killAlgorithm() {
+      writeFileSync(path('stop'), '');
+    },
+  };
+};
+
+/** What lies in the pipe already. @returns undefined when nobody holds its other end */
+const readEarly = (fd: number): Buffer | undefined => {
+  const buffer = Buffer.alloc(64 * 1024);
+  try {
+    const bytes = readSync(fd, buffer);
+    return bytes === 0 ? undefined : buffer.subarray(0, bytes);
+  } catch (err) {
+    if ((err as NodeJS.ErrnoException).code === 'EAGAIN') return Buffer.alloc(0);
+    throw err;
+  }
+};

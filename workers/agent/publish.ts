@@ -1,0 +1,100 @@
+/** Publishes outputs and log, as often as the phase has to go again; nothing is given up while the pod lives. */
+
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Plan } from '../gateway/protocol.ts';
+import type { Gateway } from './client.ts';
+import type { EventSender } from './events.ts';
+import { failForGood, failForNow, PhaseFailure } from './failures.ts';
+import type { AlgorithmLog } from './log.ts';
+import { scanOutputs, type OutputScan } from './outputs.ts';
+import { createLimit } from './patience.ts';
+import { enterPhase, type Progress } from './progress.ts';
+import type { StateFile } from './state.ts';
+import { uploadFiles, type PublishedFile, type Upload } from './upload.ts';
+
+/** What {@link publish} needs. */
+export interface PublishDeps {
+  readonly gateway: Gateway;
+  readonly plan: Pick<Plan, 'limits'>;
+  readonly dataFolder: string;
+  readonly stateFile: StateFile;
+  readonly progress: Progress;
+  readonly events: EventSender;
+  readonly log: AlgorithmLog;
+}
+
+const lastFlushMs = 2_000;
+
+/** After the call the gateway has every output and the log, verified, and knows that these are all. */
+export const publish = async (deps: PublishDeps): Promise<void> => {
+  const uploads = await listUploads(deps);
+  const done = new Map<number, PublishedFile>();
+  for (;;) {
+    try {
+      await uploadAll(uploads, done, deps);
+      break;
+    } catch (err) {
+      if (!(err instanceof PhaseFailure)) throw err;
+      if (!err.retryable) await failForGood(deps.gateway, 'publishOutputs', err);
+      await failForNow(deps.gateway, 'publishOutputs', err);
+    }
+  }
+  const files = [...done.values()].sort((one, other) => one.n - other.n);
+  await deps.gateway.report({ outcome: 'done', phase: 'publishOutputs', result: { files } });
+};
+
+const uploadAll = async (uploads: readonly Upload[], done: Map<number, PublishedFile>, deps: PublishDeps): Promise<void> => {
+  const { plan, gateway, progress, events } = deps;
+  const { partBytes, transferPatienceSeconds } = plan.limits;
+  progress.filesDone = done.size;
+  const flushed = Promise.race([events.flush(), pause(lastFlushMs, undefined, { ref: false })]);
+  await uploadFiles(uploads, {
+    gateway,
+    partBytes,
+    patienceMs: transferPatienceSeconds * 1_000,
+    done,
+    onPart: (bytes) => (progress.bytesDone += bytes),
+    onFile: () => (progress.filesDone += 1),
+  });
+  await flushed;
+};
+
+/** The numbering that everybody sees: outputs in byte order of their paths, then the log. */
+const listUploads = async (deps: PublishDeps): Promise<readonly Upload[]> => {
+  const { dataFolder, plan, log, progress, stateFile } = deps;
+  const folder = `${dataFolder}/outputs`;
+  const scan = await scanOutputs(folder, { maxBytes: plan.limits.outputBytes, maxFiles: plan.limits.outputFiles });
+  const outputs = await readableUploads(folder, scan);
+  const skipped = scan.skipped + (scan.exceeded === undefined ? scan.files.length - outputs.length : 0);
+  if (!stateFile.state.skippedNoted) {
+    stateFile.state.skippedNoted = true;
+    stateFile.save();
+    if (scan.exceeded !== undefined) await log.note('the outputs exceed their limits and are not published');
+    else if (skipped > 0) await log.note(`left out of the outputs: ${skipped} that are no regular, readable files`);
+  }
+  const bytes = scan.exceeded === undefined ? scan.bytes : 0;
+  enterPhase(progress, 'publishOutputs', outputs.length + 1, bytes + log.size());
+  return [...outputs, { n: outputs.length, place: Buffer.from(log.path), name: 'algorithm.log', type: 'algorithmLog' }];
+};
+
+const concurrentLooks = 16;
+
+const readableUploads = async (folder: string, { files, exceeded }: OutputScan): Promise<readonly Upload[]> => {
+  if (exceeded !== undefined) return [];
+  const limit = createLimit(concurrentLooks);
+  const places = await Promise.all(
+    files.map(({ path, name }) =>
+      limit(async () => {
+        const place = Buffer.concat([Buffer.from(`${folder}/`), path]);
+        const readable = await access(place, constants.R_OK).then(
+          () => true,
+          () => false,
+        );
+        return readable ? [{ place, name }] : [];
+      }),
+    ),
+  );
+  return places.flat().map(({ place, name }, n) => ({ n, place, name, type: 'output' }));
+};

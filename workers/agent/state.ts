@@ -1,0 +1,68 @@
+/** What a restarted agent must know, in a file that no algorithm can read. */
+
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import type { PhaseReport } from '../gateway/protocol.ts';
+
+/** How the algorithm ended, as it is reported. */
+export type AlgorithmExit = Extract<PhaseReport, { phase: 'runAlgorithm'; outcome: 'done' }>['result'];
+
+/** Changed by assignment, then saved. */
+export interface AgentState {
+  /** passed through the gate; lines on the life pipe that carry it come from the wrapper */
+  nonce: string;
+  /** the wrapper was there when the gate was opened: if it is gone later, the algorithm has ended */
+  released: boolean;
+  staged: { files: number; bytes: number } | null;
+  startedAtMs: number | null;
+  startReported: boolean;
+  /** bytes of the log that the gateway has */
+  logSent: number;
+  /** the file holds the whole log that will ever be */
+  logCut: boolean;
+  exit: AlgorithmExit | 'unknown' | null;
+  exitReported: boolean;
+  /** the log says what was left out of the outputs */
+  skippedNoted: boolean;
+}
+
+/** State and how to keep it. */
+export interface StateFile {
+  readonly state: AgentState;
+  /** after the call the file holds the present state, whole, even if the agent is killed meanwhile */
+  readonly save: () => void;
+}
+
+/** Reads the state that an earlier life of this agent left, or begins a new one. */
+export const openState = (path: string): StateFile => {
+  const state: AgentState = { ...newState(), ...readState(path) };
+  return {
+    state,
+    save() {
+      writeFileSync(`${path}.new`, JSON.stringify(state), { mode: 0o600 });
+      renameSync(`${path}.new`, path);
+    },
+  };
+};
+
+const newState = (): AgentState => ({
+  nonce: randomBytes(16).toString('hex'),
+  released: false,
+  staged: null,
+  startedAtMs: null,
+  startReported: false,
+  logSent: 0,
+  logCut: false,
+  exit: null,
+  exitReported: false,
+  skippedNoted: false,
+});
+
+const readState = (path: string): Partial<AgentState> => {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as Partial<AgentState>;
+  } catch (err) {
+    if ((err as NodeJS.ErrnoException).code === 'ENOENT') return {};
+    throw err;
+  }
+};
