@@ -24,7 +24,7 @@ export interface Diagnosis {
 
 interface Examination {
   readonly part: string;
-  find(): Promise<FoundPart | undefined>;
+  readonly find: () => Promise<FoundPart | undefined>;
   /** how an absent part will be fetched; undefined if it cannot be here */
   readonly fetch: string | undefined;
   readonly remedy: string;

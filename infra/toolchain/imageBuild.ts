@@ -22,7 +22,7 @@ export interface ImageRecipe {
   readonly report: Report | undefined;
   readonly name: string;
   /** writes the build context and names the image */
-  prepare(folder: string): Promise<{ readonly tag: string }>;
+  readonly prepare: (folder: string) => Promise<{ readonly tag: string }>;
 }
 
 /**

@@ -1,0 +1,105 @@
+/** Configuration of the service's processes on one machine: the one place that knows their keys. */
+
+import { randomBytes } from 'node:crypto';
+import type { z } from 'zod';
+import type { chainConfig } from '../ocean/config.ts';
+import type { computeEnvironment } from '../environments/environments.ts';
+import type { LocalChain } from './chain/startChain.ts';
+
+/** The three processes. */
+export const serviceNames = ['api', 'orchestrator', 'gateway'] as const;
+export type ServiceName = (typeof serviceNames)[number];
+
+/** A compute environment as an operator writes it: everything but the id may be left out. */
+export type EnvironmentSettings = z.input<typeof computeEnvironment>;
+
+/** Secrets of one installation. */
+export interface ServiceKeys {
+  /** `id:base64`, see `C2D_ENCRYPTION_KEYS` */
+  readonly encryptionKeys: string;
+  /** 0x hex */
+  readonly providerPrivateKey: string;
+}
+
+/** Where the parts of one installation are. */
+export interface ServicePlaces {
+  readonly databaseUrl: string;
+  readonly temporalAddress: string;
+  readonly temporalNamespace: string;
+  /** a local chain with Ocean's contracts */
+  readonly chain: Pick<LocalChain, 'chainId' | 'rpcUrl' | 'contracts'>;
+  readonly environments: readonly EnvironmentSettings[];
+  readonly keys: ServiceKeys;
+  readonly storageFolder: string;
+  /** folder of the gateway's socket: agents see nothing else of this machine */
+  readonly gatewayFolder: string;
+  readonly dockerSocket: string;
+  readonly agentImage: string;
+  /** label value of everything that this installation creates on the container engine */
+  readonly instance: string;
+  readonly apiPort: number;
+  readonly healthPorts: Readonly<Record<ServiceName, number>>;
+}
+
+/** Fresh secrets. */
+export const generateServiceKeys = (): ServiceKeys => ({
+  encryptionKeys: `local:${randomBytes(32).toString('base64')}`,
+  providerPrivateKey: `0x${randomBytes(32).toString('hex')}`,
+});
+
+/** One environment that suits a developer's machine. */
+export const localEnvironment: EnvironmentSettings = {
+  id: 'local',
+  description: 'this machine',
+  free: {},
+};
+
+/** Environment variables of each process. Nothing else of our own environment reaches them, apart from PATH and the like. */
+export const serviceEnvironment = (places: ServicePlaces): Readonly<Record<ServiceName, Readonly<Record<string, string>>>> => {
+  const common = {
+    C2D_LOG_LEVEL: 'info',
+    C2D_HEALTH_HOST: '127.0.0.1',
+    DATABASE_URL: places.databaseUrl,
+    C2D_ENCRYPTION_KEYS: places.keys.encryptionKeys,
+    C2D_ENVIRONMENTS: JSON.stringify(places.environments),
+    C2D_TEMPORAL_ADDRESS: places.temporalAddress,
+    C2D_TEMPORAL_NAMESPACE: places.temporalNamespace,
+    C2D_CHAINS: JSON.stringify([describeChain(places.chain)]),
+    C2D_PROVIDER_PRIVATE_KEY: places.keys.providerPrivateKey,
+    // data sources of the demo and the tests are on this machine
+    C2D_OUTBOUND_ALLOW: '127.0.0.0/8',
+  };
+  const storage = { C2D_STORAGE_FOLDER: places.storageFolder };
+  return {
+    api: { ...common, ...storage, ...healthPort(places, 'api'), C2D_API_HOST: '127.0.0.1', C2D_API_PORT: String(places.apiPort) },
+    orchestrator: {
+      ...common,
+      ...storage,
+      ...healthPort(places, 'orchestrator'),
+      C2D_DOCKER_SOCKET: places.dockerSocket,
+      C2D_AGENT_IMAGE: places.agentImage,
+      C2D_INSTANCE: places.instance,
+      C2D_GATEWAY_SOCKET_FOLDER: places.gatewayFolder,
+      C2D_REGISTER_SEARCH_ATTRIBUTES: 'false',
+    },
+    gateway: {
+      ...common,
+      ...storage,
+      ...healthPort(places, 'gateway'),
+      C2D_GATEWAY_SOCKET_PATH: `${places.gatewayFolder}/gateway.sock`,
+    },
+  };
+};
+
+const healthPort = ({ healthPorts }: ServicePlaces, name: ServiceName) => ({ C2D_HEALTH_PORT: String(healthPorts[name]) });
+
+const describeChain = ({ chainId, rpcUrl, contracts }: ServicePlaces['chain']): z.input<typeof chainConfig> => ({
+  chainId,
+  rpcUrl,
+  erc721FactoryAddress: contracts.erc721Factory,
+  startBlock: 0,
+  confirmations: 0,
+  escrowAddress: contracts.escrow,
+  feeToken: contracts.ocean,
+  name: 'development',
+});

@@ -1,0 +1,147 @@
+/** The whole service on one machine, every part real: for the demo, development and the end-to-end tests. */
+
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type Docker from 'dockerode';
+import type { LocalChain } from './chain/startChain.ts';
+import { createCleanups, settleAll, type Cleanups } from './cleanups.ts';
+import type { Report } from './parts.ts';
+import { findFreePorts } from './program.ts';
+import type { Restartable } from './restartable.ts';
+import { localEnvironment, serviceEnvironment, type EnvironmentSettings, type ServiceName } from './serviceEnvironment.ts';
+import { readServiceKeys } from './serviceKeys.ts';
+import { startService } from './serviceProcess.ts';
+import { startStackParts, type StackParts } from './stackParts.ts';
+
+/** How to start a stack; nothing is needed. */
+export interface StackOptions {
+  readonly report?: Report;
+  /** keeps data, keys and logs here for the next start; default: a new folder that `close` removes */
+  readonly folder?: string;
+  /** compute environments; default: one, `local`, that also takes free jobs */
+  readonly environments?: readonly EnvironmentSettings[];
+  /** further environment variables of all three processes */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** The running service. */
+export interface Stack {
+  readonly apiUrl: string;
+  readonly docsUrl: string;
+  readonly temporalUiUrl: string;
+  readonly temporalAddress: string;
+  readonly databaseUrl: string;
+  readonly chain: LocalChain;
+  /** results of jobs */
+  readonly storageFolder: string;
+  /** everything that is on disk: data, keys, `logs/` */
+  readonly folder: string;
+  readonly docker: Docker;
+  /** where the container engine keeps images, containers and volumes; undefined if it is not ours */
+  readonly engineFolder: string | undefined;
+  /** label value of all its containers and volumes */
+  readonly instance: string;
+  readonly processes: Readonly<Record<ServiceName, Restartable>>;
+  /** absent when `DATABASE_URL` names a server that is not ours */
+  readonly postgres: Restartable | undefined;
+  readonly temporal: Restartable;
+  /**
+   * Ends everything in reverse order of starting, removes containers and volumes, and the folder unless it was given.
+   * Safe to repeat. @throws AggregateError of what could not be ended, after everything else was
+   */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts every part and resolves when all three processes are ready. Several stacks at once do not meet: ports are
+ * free ones, and containers carry the stack's label. If a part does not start, what was started is ended.
+ * @throws MissingPart if a part cannot be had; Error with the end of a log if one does not start
+ */
+export const startStack = async (options: StackOptions = {}): Promise<Stack> => {
+  const cleanups = createCleanups();
+  try {
+    return await raiseStack(options, cleanups);
+  } catch (err) {
+    await cleanups.run().catch(() => undefined);
+    throw err;
+  }
+};
+
+const raiseStack = async (options: StackOptions, cleanups: Cleanups): Promise<Stack> => {
+  const { report = () => undefined } = options;
+  const folder = await createFolder(options.folder, cleanups);
+  const instance = `local-${path.basename(folder).replaceAll(/[^a-zA-Z0-9.-]/g, '-')}`.slice(0, 63);
+  const parts = await startStackParts({ folder, instance, report, cleanups, keep: options.folder !== undefined });
+  const services = await startServices({ parts, folder, instance, cleanups, options });
+  return {
+    ...services,
+    docsUrl: `${services.apiUrl}/api/docs`,
+    temporalUiUrl: parts.temporal.uiUrl,
+    temporalAddress: parts.temporal.address,
+    databaseUrl: parts.database.url,
+    chain: parts.chain,
+    folder,
+    docker: parts.engine.docker,
+    engineFolder: parts.engine.storageFolder,
+    instance,
+    postgres: parts.database.server,
+    temporal: parts.temporal,
+    close: () => cleanups.run(),
+  };
+};
+
+const createFolder = async (wanted: string | undefined, cleanups: Cleanups): Promise<string> => {
+  const folder = wanted === undefined ? await mkdtemp(path.join(tmpdir(), 'c2d-')) : path.resolve(wanted);
+  await mkdir(folder, { recursive: true });
+  // others may pass, not list: PostgreSQL runs under another account when we are root
+  await chmod(folder, 0o711);
+  if (wanted === undefined) cleanups.add(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
+  return folder;
+};
+
+interface ServicesOptions {
+  readonly parts: StackParts;
+  readonly folder: string;
+  readonly instance: string;
+  readonly cleanups: Cleanups;
+  readonly options: StackOptions;
+}
+
+const startServices = async ({
+  parts,
+  folder,
+  instance,
+  cleanups,
+  options,
+}: ServicesOptions): Promise<Pick<Stack, 'apiUrl' | 'storageFolder' | 'processes'>> => {
+  const storageFolder = path.join(folder, 'storage');
+  const gatewayFolder = path.join(folder, 'gateway');
+  await mkdir(storageFolder, { recursive: true, mode: 0o700 });
+  await mkdir(gatewayFolder, { recursive: true, mode: 0o711 });
+  const [apiPort = 0, api = 0, orchestrator = 0, gateway = 0] = await findFreePorts(4);
+  const healthPorts = { api, orchestrator, gateway };
+  const environments = serviceEnvironment({
+    databaseUrl: parts.database.url,
+    temporalAddress: parts.temporal.address,
+    temporalNamespace: parts.temporal.namespace,
+    chain: parts.chain,
+    environments: options.environments ?? [localEnvironment],
+    keys: await readServiceKeys(folder),
+    storageFolder,
+    gatewayFolder,
+    dockerSocket: parts.engine.socketPath,
+    agentImage: parts.engine.agentImage,
+    instance,
+    apiPort,
+    healthPorts,
+  });
+  options.report?.('starting api, orchestrator and gateway');
+  const start = async (name: ServiceName): Promise<Restartable> => {
+    const env = { ...environments[name], ...options.env };
+    const healthUrl = `http://127.0.0.1:${healthPorts[name]}`;
+    return cleanups.own(await startService({ name, env, healthUrl, logFile: path.join(folder, 'logs', `${name}.log`) }));
+  };
+  const processes = await settleAll({ api: start('api'), orchestrator: start('orchestrator'), gateway: start('gateway') });
+  return { apiUrl: `http://127.0.0.1:${apiPort}`, storageFolder, processes };
+};

@@ -1,0 +1,69 @@
+/** The servers below the service: database, workflows, chain, container engine. */
+
+import path from 'node:path';
+import { ensureAgentImage } from './agentImage.ts';
+import { ensureBusybox } from './busybox.ts';
+import { startChain, type LocalChain } from './chain/startChain.ts';
+import { settleAll, type Cleanups } from './cleanups.ts';
+import { startContainerEngine, type ContainerEngine } from './containerEngine.ts';
+import { removeObjects } from './engineCleanup.ts';
+import { describePart, type Report } from './parts.ts';
+import { startPostgres } from './postgres.ts';
+import type { Restartable } from './restartable.ts';
+import { ensureTemporalCli } from './temporal.ts';
+import { startTemporal, type TemporalServer } from './temporalServer.ts';
+
+/** How to start them. */
+export interface StackPartsOptions {
+  readonly folder: string;
+  /** label value of the stack's containers and volumes */
+  readonly instance: string;
+  /** true if the folder's data is for the next start as well */
+  readonly keep: boolean;
+  readonly report: Report;
+  readonly cleanups: Cleanups;
+}
+
+/** The running servers. */
+export interface StackParts {
+  readonly database: { readonly url: string; /** absent: not ours */ readonly server: Restartable | undefined };
+  readonly temporal: TemporalServer;
+  readonly chain: LocalChain;
+  readonly engine: ContainerEngine & { readonly agentImage: string };
+}
+
+/** Starts them all at once; the ends of what has been started are in `cleanups`, also after a failure. */
+export const startStackParts = (options: StackPartsOptions): Promise<StackParts> =>
+  settleAll({
+    database: startDatabase(options),
+    temporal: startWorkflows(options),
+    chain: startLocalChain(options),
+    engine: startEngine(options),
+  });
+
+const startDatabase = async ({ folder, cleanups }: StackPartsOptions): Promise<StackParts['database']> => {
+  const given = process.env.DATABASE_URL;
+  if (given !== undefined && given !== '') return { url: given, server: undefined };
+  const logFile = path.join(folder, 'logs', 'postgres.log');
+  const server = cleanups.own(await startPostgres({ dataFolder: path.join(folder, 'postgres'), logFile }));
+  return { url: server.url, server };
+};
+
+const startWorkflows = async ({ folder, report, cleanups }: StackPartsOptions): Promise<TemporalServer> => {
+  const cli = await ensureTemporalCli(report);
+  report(describePart(cli));
+  const options = { cli: cli.path, dbFile: path.join(folder, 'temporal.db'), logFile: path.join(folder, 'logs', 'temporal.log') };
+  return cleanups.own(await startTemporal(options));
+};
+
+const startLocalChain = async ({ folder, keep, cleanups }: StackPartsOptions): Promise<LocalChain> =>
+  cleanups.own(await startChain(keep ? { dataFolder: path.join(folder, 'chain') } : {}));
+
+const startEngine = async ({ folder, instance, report, cleanups }: StackPartsOptions): Promise<StackParts['engine']> => {
+  const busybox = await ensureBusybox(report);
+  const engine = cleanups.own(await startContainerEngine({ folder: path.join(folder, 'engine'), report }));
+  report(`${engine.kind} ${engine.version}`);
+  cleanups.add(() => removeObjects(engine.docker, instance));
+  const agentImage = await ensureAgentImage({ docker: engine.docker, busyboxPath: busybox.path, report });
+  return { ...engine, agentImage };
+};
