@@ -30,6 +30,7 @@ export const createDataConverter = (keyring: Keyring): DataConverter => ({
 /** An open client. */
 export interface TemporalConnection {
   readonly client: Client;
+  readonly connection: Connection;
   /** Resolves when the server answers. For health checks. */
   check(): Promise<void>;
   close(): Promise<void>;
@@ -48,6 +49,7 @@ export const connectTemporal = (config: TemporalConfig, keyring: Keyring): Tempo
   const client = new Client({ connection, namespace: config.C2D_TEMPORAL_NAMESPACE, dataConverter: createDataConverter(keyring) });
   return {
     client,
+    connection,
     async check() {
       await connection.withDeadline(Date.now() + 1_500, () => connection.workflowService.getSystemInfo({}));
     },

@@ -1,0 +1,146 @@
+/** The orchestrator: the Temporal worker that runs jobs' workflows and their activities. */
+
+import Docker from 'dockerode';
+import express from 'express';
+import { NativeConnection } from '@temporalio/worker';
+import { createActivities, type ActivityDeps } from '../../activities/index.ts';
+import { createKeyring, type Keyring } from '../../infra/crypto/keyring.ts';
+import { createPodTokens } from '../../infra/crypto/podToken.ts';
+import { findEnvironment, type ComputeEnvironment } from '../../infra/environments/environments.ts';
+import { connectLedger, migrateLedger } from '../../infra/ledger/connect.ts';
+import { createLedger, type Ledger } from '../../infra/ledger/ledger.ts';
+import { connectOcean, type Ocean } from '../../infra/ocean/ocean.ts';
+import { algorithmCommand, algorithmEnv, imageReference } from '../../infra/pods/algorithmCommand.ts';
+import { podSettingsOf } from '../../infra/pods/config.ts';
+import { dockerPods } from '../../infra/pods/docker.ts';
+import { parseConfig } from '../../infra/process/config.ts';
+import { healthRoutes } from '../../infra/process/health.ts';
+import { runProcess, type RunningProcess } from '../../infra/process/lifecycle.ts';
+import { listen } from '../../infra/process/listen.ts';
+import { createLogger } from '../../infra/process/logger.ts';
+import { metricsRoute } from '../../infra/process/metrics.ts';
+import { connectTemporal, connectionOptions, createDataConverter, failureConverterPath } from '../../infra/temporal/connect.ts';
+import { JobFailure } from '../../workflows/contract/failures.ts';
+import type { PodRuntime } from '../../workflows/contract/pod.ts';
+import type { JobSpec } from '../../workflows/contract/spec.ts';
+import { orchestratorConfig } from './config.ts';
+import { openWorkflows, type OpenWorkflows } from './openWorkflows.ts';
+import { createPodSpecs } from './podSpecs.ts';
+import { ensureReaper, ensureSearchAttributes } from './schedule.ts';
+import { bundleWorkflows, createWorker, installRuntime } from './worker.ts';
+
+/** The adapters that the activities are joined with. */
+interface Adapters {
+  readonly ledger: Ledger;
+  readonly ocean: Pick<Ocean, 'admit'>;
+  readonly pods: PodRuntime;
+  readonly workflows: OpenWorkflows;
+  readonly keyring: Keyring;
+  readonly environments: readonly ComputeEnvironment[];
+}
+
+const joinActivities = ({ ledger, ocean, pods, workflows, keyring, environments }: Adapters): ActivityDeps => {
+  const environmentOf = (id: string): ComputeEnvironment => {
+    const environment = findEnvironment(environments, id);
+    if (environment === undefined) throw new JobFailure('RequestInvalid', `environment ${id} is no longer offered`);
+    return environment;
+  };
+  const maxJobsOf = (spec: JobSpec): number => {
+    const environment = environmentOf(spec.environmentId);
+    return spec.isFree ? (environment.free?.maxJobs ?? 0) : environment.maxJobs;
+  };
+  return {
+    orders: { admit: (spec) => ocean.admit(spec, environmentOf(spec.environmentId)) },
+    vacancies: {
+      async vacancy(spec) {
+        const counts = await ledger.countJobs();
+        const count = counts.find(({ environmentId, isFree }) => environmentId === spec.environmentId && isFree === spec.isFree);
+        return { taken: (count?.running ?? 0) + (count?.queued ?? 0), maxJobs: maxJobsOf(spec) };
+      },
+    },
+    admissions: ledger,
+    places: { maxJobs: async (jobId) => maxJobsOf(await ledger.readSpec(jobId)), takePlace: ledger.takePlace },
+    podSpecs: createPodSpecs({
+      admissions: ledger,
+      environmentOf,
+      tokenOf: createPodTokens(keyring).tokenOf,
+      commandOf: algorithmCommand,
+      imageOf: imageReference,
+      environmentVariablesOf: algorithmEnv,
+    }),
+    pods,
+    records: ledger,
+    refusals: ledger,
+    openJobs: ledger,
+    workflows,
+  };
+};
+
+const start = async (): Promise<RunningProcess> => {
+  const config = parseConfig(orchestratorConfig, process.env);
+  const logger = createLogger('orchestrator', config.C2D_LOG_LEVEL);
+  installRuntime(logger);
+  const keyring = createKeyring(config.C2D_ENCRYPTION_KEYS);
+
+  const database = connectLedger(config.DATABASE_URL, (err) => logger.warn({ err }, 'an idle connection to the ledger broke'));
+  await migrateLedger(database);
+  const ledger = createLedger(database, keyring);
+  const temporal = connectTemporal(config, keyring);
+  if (config.C2D_REGISTER_SEARCH_ATTRIBUTES) await ensureSearchAttributes(temporal.connection, config.C2D_TEMPORAL_NAMESPACE);
+  const ocean = connectOcean(config);
+  const docker = new Docker({ socketPath: config.C2D_DOCKER_SOCKET });
+  const pods = dockerPods({ docker, settings: podSettingsOf(config) });
+
+  const native = await NativeConnection.connect(connectionOptions(config));
+  const worker = await createWorker({
+    connection: native,
+    namespace: config.C2D_TEMPORAL_NAMESPACE,
+    dataConverter: createDataConverter(keyring),
+    workflowBundle:
+      config.C2D_WORKFLOW_BUNDLE === undefined ? await bundleWorkflows(failureConverterPath) : { codePath: config.C2D_WORKFLOW_BUNDLE },
+    activities: createActivities(
+      joinActivities({ ledger, ocean, pods, workflows: openWorkflows(temporal.client), keyring, environments: config.C2D_ENVIRONMENTS }),
+    ),
+    maxActivities: config.C2D_MAX_ACTIVITIES,
+    maxWorkflowTasks: config.C2D_MAX_WORKFLOW_TASKS,
+  });
+  const running = worker.run();
+  await ensureReaper(temporal.client, { everySeconds: config.C2D_REAPER_SECONDS, graceSeconds: config.C2D_REAPER_GRACE_SECONDS });
+
+  const app = express();
+  app.use(
+    healthRoutes({
+      ledger: ledger.check,
+      temporal: temporal.check,
+      chains: ocean.check,
+      containers: async () => void (await docker.ping()),
+      worker: async () => {
+        if (worker.getState() !== 'RUNNING') throw new Error(`the worker is ${worker.getState()}`);
+      },
+    }),
+  );
+  app.use(metricsRoute());
+  const health = await listen(app, { host: config.C2D_HEALTH_HOST, port: config.C2D_HEALTH_PORT });
+  logger.info({ health: health.url }, 'the orchestrator is running');
+
+  return {
+    logger,
+    failed: running,
+    parts: [
+      { name: 'ledger', close: database.close },
+      { name: 'temporal client', close: temporal.close },
+      { name: 'ocean', close: ocean.close },
+      { name: 'temporal worker connection', close: () => native.close() },
+      { name: 'health', close: health.close },
+      {
+        name: 'worker',
+        async close() {
+          if (worker.getState() === 'RUNNING') worker.shutdown();
+          await running;
+        },
+      },
+    ],
+  };
+};
+
+await runProcess(start);
