@@ -128,11 +128,15 @@ const runMain = (node) => {
     ...process.env,
     PATH: `${path.dirname(path.resolve(node))}${path.delimiter}${bin}${path.delimiter}${process.env.PATH ?? ''}`,
   };
-  const main = spawn(node, [path.join(project, 'infra/toolchain/main.ts'), ...process.argv.slice(2)], {
-    cwd: project,
-    env,
-    stdio: 'inherit',
-  });
+  const main = spawn(
+    node,
+    ['--disable-warning=ExperimentalWarning', path.join(project, 'infra/toolchain/main.ts'), ...process.argv.slice(2)],
+    {
+      cwd: project,
+      env,
+      stdio: 'inherit',
+    },
+  );
   process.on('SIGINT', () => {
     // from a terminal it has the signal already; from `kill` only we have
     if (!process.stdin.isTTY) main.kill('SIGINT');

@@ -33,10 +33,6 @@ export const findContainerEngine = async (): Promise<FoundPart | undefined> => {
   return { name: 'docker', version: engine.version, path: engine.socketPath, origin: process.env.DOCKER_HOST ? 'environment' : 'path' };
 };
 
-/** Installs Podman where no engine is found and apt may be used. @throws MissingPart if there is no way to get one */
-export const ensureContainerEngine = async (report: Report = () => undefined): Promise<FoundPart> =>
-  (await findContainerEngine()) ?? ensurePodman(report);
-
 /**
  * An engine ready for use. With Docker, `close` does nothing; a Podman service is started for the caller alone.
  * @param folder for the service's socket and log

@@ -65,7 +65,7 @@ interface BuildLine {
 const build = async (docker: Docker, folder: string, tag: string): Promise<void> => {
   const options = { t: tag, dockerfile: 'Containerfile', forcerm: true, networkmode: 'none' };
   // packed by tar and not compressed: dockerode's own packing takes longer than the whole build
-  const pack = execa('tar', ['-c', '-C', folder, '.'], { stdin: 'ignore', encoding: 'buffer', buffer: false });
+  const pack = execa('tar', ['-c', '--owner=0', '--group=0', '-C', folder, '.'], { stdin: 'ignore', encoding: 'buffer', buffer: false });
   const output = (await docker.buildImage(pack.stdout, options)) as Readable;
   await pack;
   const lines = await new Promise<readonly BuildLine[]>((resolve, reject) => {

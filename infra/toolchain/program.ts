@@ -6,6 +6,7 @@ import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:f
 import { createServer, type AddressInfo } from 'node:net';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { guardProgram, releaseProgram } from './guard.ts';
 import { messageOf } from './parts.ts';
 
 /** What to start. Output goes to `logFile` itself, so the program does not depend on us reading it. */
@@ -79,9 +80,11 @@ export const startProgram = async (options: ProgramOptions): Promise<Program> =>
     close: () => closeProgram(program, options),
   };
   living.add(program);
+  guardProgram(pid);
   void ended.then(() => {
     isOver = true;
     living.delete(program);
+    releaseProgram(pid);
   });
   return program;
 };

@@ -6,6 +6,7 @@ import path from 'node:path';
 import type Docker from 'dockerode';
 import type { LocalChain } from './chain/startChain.ts';
 import { createCleanups, settleAll, type Cleanups } from './cleanups.ts';
+import { createInstanceName } from './instanceName.ts';
 import type { Report } from './parts.ts';
 import { findFreePorts } from './program.ts';
 import type { Restartable } from './restartable.ts';
@@ -71,7 +72,7 @@ export const startStack = async (options: StackOptions = {}): Promise<Stack> => 
 const raiseStack = async (options: StackOptions, cleanups: Cleanups): Promise<Stack> => {
   const { report = () => undefined } = options;
   const folder = await createFolder(options.folder, cleanups);
-  const instance = `local-${path.basename(folder).replaceAll(/[^a-zA-Z0-9.-]/g, '-')}`.slice(0, 63);
+  const instance = createInstanceName();
   const parts = await startStackParts({ folder, instance, report, cleanups, keep: options.folder !== undefined });
   const services = await startServices({ parts, folder, instance, cleanups, options });
   return {

@@ -6,7 +6,7 @@ import { ensureBusybox } from './busybox.ts';
 import { startChain, type LocalChain } from './chain/startChain.ts';
 import { settleAll, type Cleanups } from './cleanups.ts';
 import { startContainerEngine, type ContainerEngine } from './containerEngine.ts';
-import { removeObjects } from './engineCleanup.ts';
+import { removeAbandoned, removeObjects } from './engineCleanup.ts';
 import { describePart, type Report } from './parts.ts';
 import { startPostgres } from './postgres.ts';
 import type { Restartable } from './restartable.ts';
@@ -64,6 +64,7 @@ const startEngine = async ({ folder, instance, report, cleanups }: StackPartsOpt
   const engine = cleanups.own(await startContainerEngine({ folder: path.join(folder, 'engine'), report }));
   report(`${engine.kind} ${engine.version}`);
   cleanups.add(() => removeObjects(engine.docker, instance));
+  for (const abandoned of await removeAbandoned(engine.docker)) report(`removed what ${abandoned} left behind`);
   const agentImage = await ensureAgentImage({ docker: engine.docker, busyboxPath: busybox.path, report });
   return { ...engine, agentImage };
 };
