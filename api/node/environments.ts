@@ -1,5 +1,6 @@
 /** Finds the environment that a request names. */
 
+import { findEnvironment } from '../../infra/environments/environments.ts';
 import type { ComputeEnvironment } from '../ports.ts';
 import { Refusal } from '../problems.ts';
 
@@ -8,8 +9,7 @@ import { Refusal } from '../problems.ts';
  * @throws Refusal 400 `Invalid C2D Environment`
  */
 export const requireEnvironment = (environments: readonly ComputeEnvironment[], id: string): ComputeEnvironment => {
-  const bare = id.replace(/^0x[0-9a-fA-F]{64}-/, '');
-  const found = environments.find((environment) => environment.id === id) ?? environments.find((environment) => environment.id === bare);
+  const found = findEnvironment(environments, id);
   if (found === undefined) throw new Refusal(400, 'Invalid C2D Environment');
   return found;
 };

@@ -5,7 +5,7 @@ import { isAbsent } from '../authentication.ts';
 import type { ComputeEnvironment } from '../ports.ts';
 import { Refusal } from '../problems.ts';
 import { resourceIds } from './environmentView.ts';
-import type { AlgorithmInput, DatasetInput } from './schemas.ts';
+import { rawAlgorithmInput, type AlgorithmInput, type DatasetInput } from './schemas.ts';
 
 const textOrNull = (value: string | number | null | undefined): string | null => (isAbsent(value) ? null : String(value));
 
@@ -34,9 +34,10 @@ const toEnvironmentVariables = (envs: Readonly<Record<string, unknown>>): Record
     }),
   );
 
-const readRaw = ({ meta, fileObject }: AlgorithmInput): RawAlgorithm => {
-  const container = meta?.container;
-  if (meta === undefined || meta === null || container === undefined || container === null) {
+const readRaw = ({ meta: given, fileObject }: AlgorithmInput): RawAlgorithm => {
+  const meta = rawAlgorithmInput.parse(given ?? {});
+  const { container } = meta;
+  if (container === undefined || container === null) {
     throw new Refusal(400, 'The algorithm has neither a documentId nor a meta with a container');
   }
   if (!isAbsent(container['dockerfile']) || !isAbsent(container['additionalDockerFiles'])) {

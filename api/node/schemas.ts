@@ -29,16 +29,17 @@ const containerInput = z.looseObject({
   checksum: z.string().max(128).regex(printable, 'has unprintable characters').nullish(),
 });
 
+export const rawAlgorithmInput = z
+  .looseObject({ rawcode: z.string().nullish(), url: z.string().nullish(), container: containerInput.nullish() })
+  .meta({ id: 'RawAlgorithm' });
+
 export const algorithmInput = z
   .looseObject({
     documentId: optionalIdentifier,
     serviceId,
     transferTxId: optionalIdentifier,
-    meta: z
-      .looseObject({ rawcode: z.string().nullish(), url: z.string().nullish(), container: containerInput.nullish() })
-      .nullish()
-      .catch(undefined)
-      .meta({ description: 'A raw algorithm; ignored when documentId is given' }),
+    // what stands beside a documentId is ignored, so it may be anything
+    meta: z.union([rawAlgorithmInput, z.unknown()]).optional().meta({ description: 'A raw algorithm; ignored when documentId is given' }),
     fileObject: z.unknown().optional(),
     userdata: z.unknown().optional(),
     algouserdata: z.unknown().optional(),
