@@ -1,0 +1,131 @@
+/** The verdict on a start request: may this job run, on what, and for how long. */
+
+import { JobFailure } from '../../workflows/contract/failures.ts';
+import type { Admission, AssetSnapshot, JobSpec } from '../../workflows/contract/spec.ts';
+import type { ComputeEnvironment } from '../environments/environments.ts';
+import { checkAssets, type AssetCheckDeps, type CheckedAssets } from './assetChecks.ts';
+import type { ChainReader } from './chains.ts';
+import { folderOfDid } from './ids.ts';
+import type { InspectedService } from './inspect.ts';
+import type { PaidFee } from './orderRules.ts';
+import { examineOrder, type OrderVerdict } from './orders.ts';
+import { settleInOrder } from './settleInOrder.ts';
+
+export interface AdmissionDeps extends AssetCheckDeps {
+  readonly chains: ReadonlyMap<number, ChainReader>;
+  /** of the current and former keys */
+  readonly providerAddresses: readonly string[];
+  /** `consumerAddress` of the environments: consumer in the orders that clients make */
+  readonly environmentAddress: string;
+}
+
+export interface OrderReference {
+  readonly inspected: InspectedService;
+  readonly transferTxId: string;
+  readonly role: 'dataset' | 'algorithm';
+  readonly requester: string;
+  readonly environmentId: string;
+}
+
+/** Looks at the order of one inspected service. */
+export const examineServiceOrder = async (
+  { chains, providerAddresses, environmentAddress }: Pick<AdmissionDeps, 'chains' | 'providerAddresses' | 'environmentAddress'>,
+  { inspected: { asset, service }, transferTxId, role, requester, environmentId }: OrderReference,
+): Promise<OrderVerdict> => {
+  const chain = chains.get(asset.ddo.chainId);
+  if (chain === undefined) return { kind: 'invalid', reason: `chain ${asset.ddo.chainId} is not served` };
+  return examineOrder({
+    ...{ chain, requester, environmentId, environmentAddress, providerAddresses, nftAddress: asset.ddo.nftAddress },
+    txId: transferTxId,
+    datatokenAddress: service.datatokenAddress,
+    serviceIndex: service.index,
+    serviceId: service.id,
+    timeoutSeconds: service.timeoutSeconds,
+    environmentOptional: role === 'algorithm',
+  });
+};
+
+interface Ordered {
+  readonly inspected: InspectedService;
+  readonly transferTxId: string | null;
+  readonly role: 'dataset' | 'algorithm';
+}
+
+const requireOrder = async (deps: AdmissionDeps, spec: JobSpec, ordered: Ordered, environmentId: string): Promise<PaidFee> => {
+  const { inspected, transferTxId, role } = ordered;
+  const { did } = inspected.asset.ddo;
+  if (transferTxId === null || transferTxId === '') throw new JobFailure('OrderMissing', `Missing transferTxId for DDO ${did}`);
+  const verdict = await examineServiceOrder(deps, { inspected, transferTxId, role, requester: spec.consumerAddress, environmentId });
+  if (verdict.kind === 'valid') return verdict.fee;
+  const tx = transferTxId.slice(0, 80);
+  throw new JobFailure(
+    'OrderInvalid',
+    `TxId Service ${tx} is not valid for DDO ${did} and service ${inspected.service.id}: ${verdict.reason}`,
+  );
+};
+
+/** Algorithm first, as Ocean Node checks. */
+const listOrdered = (spec: JobSpec, checked: CheckedAssets): readonly Ordered[] => [
+  ...(checked.algorithm === null
+    ? []
+    : [{ inspected: checked.algorithm, transferTxId: spec.algorithm.transferTxId, role: 'algorithm' as const }]),
+  ...checked.datasets.flatMap((inspected, position) =>
+    inspected === null ? [] : [{ inspected, transferTxId: spec.datasets[position]?.transferTxId ?? null, role: 'dataset' as const }],
+  ),
+];
+
+/**
+ * The order that names the job. Node style: the first dataset's, or the algorithm's. Classic: the algorithm's, or the
+ * last dataset's, because that is the last order that pays enough.
+ */
+const chooseAgreement = (spec: JobSpec, ordered: readonly Ordered[]): string => {
+  if (spec.isFree) return '';
+  const datasets = ordered.filter(({ role }) => role === 'dataset');
+  const algorithm = ordered.find(({ role }) => role === 'algorithm');
+  const chosen = spec.surface === 'node' ? (datasets[0] ?? algorithm) : (algorithm ?? datasets.at(-1));
+  return (chosen?.transferTxId ?? '').toLowerCase();
+};
+
+/** Paid time holds only where something was paid: from the fee's quote to its end. */
+const paidSeconds = (fees: readonly PaidFee[]): number =>
+  Math.min(
+    ...fees.filter((fee) => fee.amount > 0n && fee.validUntil > 0).map((fee) => Math.floor(fee.validUntil - fee.quotedAt)),
+    Number.POSITIVE_INFINITY,
+  );
+
+const grantSeconds = (spec: JobSpec, environment: ComputeEnvironment, fees: readonly PaidFee[]): number => {
+  const longest = spec.isFree ? (environment.free?.maxJobDuration ?? 0) : environment.maxJobDuration;
+  return Math.max(1, Math.min(spec.maxJobDuration ?? longest, longest, paidSeconds(fees)));
+};
+
+const takeSnapshot = (inspected: InspectedService, transferTxId: string | null): AssetSnapshot => {
+  const { ddo } = inspected.asset;
+  const { did, chainId, document } = ddo;
+  return { did, folder: folderOfDid(did), chainId, serviceId: inspected.service.id, transferTxId, ddo: document };
+};
+
+const rawSnapshot = (position: number): AssetSnapshot => ({
+  ...{ did: null, folder: `raw-${position}`, chainId: null, serviceId: null, transferTxId: null, ddo: null },
+});
+
+/**
+ * Decides on a start request. Free jobs need no order; everything else holds for them too.
+ * @throws JobFailure of the first refusal: environment, algorithm, datasets, trust, then orders, algorithm first;
+ *   OrderPending and ChainUnavailable say when to ask again
+ */
+export const createAdmission = (deps: AdmissionDeps) =>
+  async function admit(spec: JobSpec, environment: ComputeEnvironment): Promise<Admission> {
+    const checked = await checkAssets(deps, spec, environment);
+    const ordered = listOrdered(spec, checked);
+    const fees = spec.isFree ? [] : await settleInOrder(ordered.map((one) => requireOrder(deps, spec, one, environment.id)));
+    return {
+      agreementId: chooseAgreement(spec, ordered),
+      runSeconds: grantSeconds(spec, environment, fees),
+      datasets: checked.datasets.map((inspected, position) =>
+        inspected === null ? rawSnapshot(position) : takeSnapshot(inspected, spec.datasets[position]?.transferTxId ?? null),
+      ),
+      algorithm: checked.algorithm === null ? null : takeSnapshot(checked.algorithm, spec.algorithm.transferTxId),
+      container: checked.container,
+      algorithmFileDigests: checked.algorithmFileDigests,
+    };
+  };

@@ -1,0 +1,22 @@
+/** The Ocean side from configuration. */
+
+import { createGuardedFetch } from '../outbound/guardedFetch.ts';
+import type { OceanConfig } from './keys.ts';
+import { connectOcean, type Ocean } from './ocean.ts';
+
+/** Connects as configured; nothing is awaited, so it also succeeds while a chain is away. */
+export const openOcean = (config: OceanConfig): Ocean =>
+  connectOcean({
+    chains: config.C2D_CHAINS,
+    providerPrivateKey: config.C2D_PROVIDER_PRIVATE_KEY,
+    formerProviderPrivateKeys: config.C2D_FORMER_PROVIDER_PRIVATE_KEYS,
+    metadataCacheUrl: config.C2D_METADATA_CACHE_URL,
+    ipfsGateway: config.C2D_IPFS_GATEWAY,
+    arweaveGateway: config.C2D_ARWEAVE_GATEWAY,
+    guardedFetch: createGuardedFetch({
+      allowedNetworks: config.C2D_OUTBOUND_ALLOW,
+      connectTimeoutMs: config.C2D_OUTBOUND_CONNECT_TIMEOUT_MS,
+      headersTimeoutMs: config.C2D_OUTBOUND_HEADERS_TIMEOUT_MS,
+      idleTimeoutMs: config.C2D_OUTBOUND_IDLE_TIMEOUT_MS,
+    }),
+  });
