@@ -16,6 +16,7 @@ import { forPods } from './podAuthentication.ts';
 import type { AssetFiles, EnvironmentOf, FileSource, GatewayLedger, TokenReader, UploadStore } from './ports.ts';
 import { Refusal, renderProblems } from './problems.ts';
 import { agentBasePath } from './protocol.ts';
+import { createSignOfLifeGate } from './signOfLifeGate.ts';
 import { takeReport } from './reports.ts';
 import type { WorkflowLook } from './workflowLook.ts';
 
@@ -40,6 +41,8 @@ export interface GatewayDeps {
 
 const realClock = { now: () => performance.now(), pause: (milliseconds: number) => delay(milliseconds) };
 
+/** of the interval in which agents are expected to be heard */
+const signOfLifeShare = 0.5;
 const smallBody = '64kb';
 const eventsBody = '2mb';
 /** ten thousand published files with long names */
@@ -57,11 +60,12 @@ export const createGateway = (deps: GatewayDeps): Express => {
     onEarly: () => metrics.earlyReports.inc(),
     ...(deps.reportPatience === undefined ? {} : { patience: deps.reportPatience }),
   };
+  const gate = createSignOfLifeGate(settings.heartbeatSeconds * signOfLifeShare * 1_000, clock.now);
   const outputs = { ...deps, resolveJob, partBytes: settings.partBytes };
   const agent = express.Router();
   agent.get('/plan', pod(servePlan({ ...deps, resolveJob })));
   agent.get('/files/:n', pod(serveFile({ ...deps, resolveJob })));
-  agent.post('/events', pod(takeEvents({ ledger, reports }), express.json({ limit: eventsBody })));
+  agent.post('/events', pod(takeEvents({ ledger, reports, gate }), express.json({ limit: eventsBody })));
   agent.post('/reports', pod(takeReport({ ledger, reports }), express.json({ limit: reportsBody })));
   agent.put('/outputs/:n/parts/:k', pod(takePart(outputs)));
   agent.post('/outputs/:n/complete', pod(completeOutput(outputs), express.json({ limit: smallBody })));

@@ -9,7 +9,7 @@ import type { EnvironmentOf, FileSource, OpenedFile } from './ports.ts';
 import { Refusal } from './problems.ts';
 import type { PlannedFile } from './protocol.ts';
 import { requireEnvironment } from './plan.ts';
-import { answeredStatus, sourceProblem } from './sourceFailure.ts';
+import { sourceProblem } from './sourceFailure.ts';
 import { createWindow, parseStart } from './transfer.ts';
 
 export interface FilesDeps {
@@ -74,14 +74,14 @@ const openAt = async ({ source, metrics }: FilesDeps, { fetched, role, start, si
       if (opened.start <= start) return opened;
       opened.stream.destroy();
     } catch (err) {
-      // nothing is left beyond `start`: the whole file tells whether that is its end
-      if (start === 0 || answeredStatus(err) !== 416) throw err;
+      // a source refuses a range beyond its end, or any: the whole file tells
+      if (start === 0 || sourceProblem(err, role, fetched.label).retryable) throw err;
     }
     return await open(0);
   } catch (err) {
     const { type, message, retryable } = sourceProblem(err, role, fetched.label);
     metrics.sourceFailures.inc({ retryable: String(retryable) });
-    throw new Refusal(retryable ? 502 : 424, type as never, message, retryable ? { retryAfterSeconds: retrySeconds } : {});
+    throw new Refusal(retryable ? 502 : 424, type, message, retryable ? { retryAfterSeconds: retrySeconds } : {});
   }
 };
 

@@ -27,8 +27,8 @@ const parseAfter = (value: unknown): number => {
 };
 
 /**
- * Answers the start of an attempt that began after `after`, once there is one: attempts are told apart by their start,
- * because an operator's reset counts them from 1 again. 204 when none began within 25 s: ask again. 410 once the job is over.
+ * Answers the start of the phase's attempt once there is one other than that of `after`: attempts are told apart by their
+ * start, because an operator's reset counts them from 1 again. 204 when none began within 25 s: ask again. 410 once the job is over.
  */
 export const awaitAttempt = (deps: PhasesDeps): PodHandler =>
   async function awaitAttempt(pod, req, res) {
@@ -40,7 +40,7 @@ export const awaitAttempt = (deps: PhasesDeps): PodHandler =>
     const until = deps.now() + longPollMs;
     for (let wait = firstWaitMs; !gone; wait = Math.min(wait * 1.5, longestWaitMs)) {
       const attempt = await findAttempt(deps, phase.data, pod);
-      if (attempt !== null && attempt.startedAtMs > after) return void res.json(attempt);
+      if (attempt !== null && attempt.startedAtMs !== after) return void res.json(attempt);
       if (deps.now() + wait > until) return void res.status(204).end();
       await deps.pause(wait);
     }

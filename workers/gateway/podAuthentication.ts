@@ -49,5 +49,5 @@ export const forPods = ({ tokens, ledger, metrics, failedTokens }: Authenticatio
 
 const runParser = (parseBody: RequestHandler, req: Request, res: Response): Promise<void> =>
   new Promise((resolve, reject) => {
-    void parseBody(req, res, (err?: unknown) => (err === undefined ? resolve() : reject(err)));
+    void parseBody(req, res, (err?: Error) => (err === undefined ? resolve() : reject(err)));
   });

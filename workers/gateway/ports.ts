@@ -46,8 +46,8 @@ export interface OpenedFile {
 /** Fetches files of all types. */
 export interface FileSource {
   /**
-   * @throws JobFailure, an error named `OutboundRefused` (never to be retried), an error with a numeric `statusCode` (the
-   *   source's answer), or any other error (retried)
+   * @throws an error named `SourceFailure` whose `kind` is `permanent` or `transient` and whose message names no address;
+   *   a JobFailure; any other error is retried and its message not shown
    */
   open(
     file: FileObject,

@@ -1,0 +1,11 @@
+/** Configuration keys of the result store. */
+
+import { z } from 'zod';
+
+export const storageKeys = {
+  /** folder for results; api and gateway must see the same one */
+  C2D_STORAGE_FOLDER: z.string().min(1),
+};
+
+/** Values of `storageKeys`. */
+export type StorageConfig = z.output<z.ZodObject<typeof storageKeys>>;
