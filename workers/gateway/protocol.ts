@@ -113,9 +113,11 @@ export const publishedOutputs = z.object({
  * `exitUnknown`: the agent was restarted and does not know how the algorithm ended; the runtime is asked instead.
  */
 export const phaseReport = z.discriminatedUnion('outcome', [
-  z.object({ outcome: z.literal('done'), phase: z.literal('stageInputs'), result: stagedInputs }),
-  z.object({ outcome: z.literal('done'), phase: z.literal('runAlgorithm'), result: algorithmExit }),
-  z.object({ outcome: z.literal('done'), phase: z.literal('publishOutputs'), result: publishedOutputs }),
+  z.discriminatedUnion('phase', [
+    z.object({ outcome: z.literal('done'), phase: z.literal('stageInputs'), result: stagedInputs }),
+    z.object({ outcome: z.literal('done'), phase: z.literal('runAlgorithm'), result: algorithmExit }),
+    z.object({ outcome: z.literal('done'), phase: z.literal('publishOutputs'), result: publishedOutputs }),
+  ]),
   z.object({ outcome: z.literal('exitUnknown'), phase: z.literal('runAlgorithm') }),
   z.object({
     outcome: z.literal('failed'),
