@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import { findPostgres, chooseAccount, shareBinaries, type Account } from './postgresBinaries.ts';
 import { runProgram } from './run.ts';
@@ -11,6 +12,7 @@ import { findFreePorts, startProgram, waitUntilReady, type Program } from './pro
 import { startRestartable, type Restartable } from './restartable.ts';
 
 const readyPatienceMs = 60_000;
+const sessionsPatienceMs = 15_000;
 const database = 'c2d';
 
 /** Where the server keeps its data and listens. */
@@ -46,7 +48,7 @@ export const startPostgres = async (options: PostgresOptions): Promise<Postgres>
   const [freePort = 0] = options.port === undefined ? await findFreePorts(1) : [];
   const port = options.port ?? freePort;
   const url = (name: string): string => `postgres://postgres:${cluster.password}@127.0.0.1:${port}/${name}`;
-  const start = async (): Promise<Program> => {
+  const startOnce = async (): Promise<Program> => {
     const program = await startServer(cluster, { port, logFile });
     try {
       await waitUntilReady(program, () => ensureDatabase(url('postgres')), { patienceMs: readyPatienceMs, logFile });
@@ -56,7 +58,22 @@ export const startPostgres = async (options: PostgresOptions): Promise<Postgres>
     }
     return program;
   };
+  const start = (): Promise<Program> => retryWhileHeld(startOnce);
   return Object.assign(await startRestartable(start), { url: url(database) });
+};
+
+/** After a SIGKILL the server's sessions need a moment to notice, and hold its shared memory until then. */
+const retryWhileHeld = async (start: () => Promise<Program>): Promise<Program> => {
+  const deadline = performance.now() + sessionsPatienceMs;
+  for (;;) {
+    try {
+      return await start();
+    } catch (err) {
+      const isHeld = err instanceof Error && err.message.includes('pre-existing shared memory block');
+      if (!isHeld || performance.now() > deadline) throw err;
+    }
+    await delay(50);
+  }
 };
 
 const prepareCluster = async (folder: string): Promise<Cluster> => {

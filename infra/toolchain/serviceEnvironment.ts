@@ -74,7 +74,6 @@ export const serviceEnvironment = (places: ServicePlaces): Readonly<Record<Servi
     api: { ...common, ...storage, ...healthPort(places, 'api'), C2D_API_HOST: '127.0.0.1', C2D_API_PORT: String(places.apiPort) },
     orchestrator: {
       ...common,
-      ...storage,
       ...healthPort(places, 'orchestrator'),
       C2D_DOCKER_SOCKET: places.dockerSocket,
       C2D_AGENT_IMAGE: places.agentImage,

@@ -1,0 +1,56 @@
+import { describe, expect, test } from '@jest/globals';
+import { apiConfig } from '../../../api/config.ts';
+import { parseConfig } from '../../../infra/process/config.ts';
+import {
+  generateServiceKeys,
+  localEnvironment,
+  serviceEnvironment,
+  serviceNames,
+  type ServicePlaces,
+} from '../../../infra/toolchain/serviceEnvironment.ts';
+import { gatewayConfig } from '../../../workers/gateway/config.ts';
+import { orchestratorConfig } from '../../../workers/orchestrator/config.ts';
+
+const address = `0x${'ab'.repeat(20)}`;
+const addresses = new Proxy({}, { get: () => address }) as ServicePlaces['chain']['contracts'];
+
+const somePlaces = (): ServicePlaces => ({
+  databaseUrl: 'postgres://postgres:secret@127.0.0.1:5432/c2d',
+  temporalAddress: '127.0.0.1:7233',
+  temporalNamespace: 'default',
+  chain: { chainId: 8996, rpcUrl: 'http://127.0.0.1:8545', contracts: addresses },
+  environments: [localEnvironment],
+  keys: generateServiceKeys(),
+  storageFolder: '/data/storage',
+  gatewayFolder: '/data/gateway',
+  dockerSocket: '/run/podman.sock',
+  agentImage: 'localhost/c2d-agent:0123456789abcdef',
+  instance: 'local-1-1-00000000',
+  apiPort: 8_000,
+  healthPorts: { api: 8_001, orchestrator: 8_002, gateway: 8_003 },
+});
+
+const schemas = { api: apiConfig, orchestrator: orchestratorConfig, gateway: gatewayConfig };
+
+describe('serviceEnvironment', () => {
+  test.each(serviceNames)('%s accepts its configuration', (name) => {
+    const env = serviceEnvironment(somePlaces())[name];
+    expect(() => parseConfig(schemas[name], env)).not.toThrow();
+  });
+
+  test.each(serviceNames)('%s is given no key that it does not know', (name) => {
+    const env = serviceEnvironment(somePlaces())[name];
+    expect(Object.keys(env).filter((key) => !(key in schemas[name].shape))).toEqual([]);
+  });
+
+  test('the agents reach the gateway through the folder that holds its socket', () => {
+    const { orchestrator, gateway } = serviceEnvironment(somePlaces());
+    expect(gateway.C2D_GATEWAY_SOCKET_PATH).toBe(`${orchestrator.C2D_GATEWAY_SOCKET_FOLDER}/gateway.sock`);
+  });
+
+  test('keys of two installations differ', () => {
+    const [one, other] = [generateServiceKeys(), generateServiceKeys()];
+    expect(one.encryptionKeys).not.toBe(other.encryptionKeys);
+    expect(one.providerPrivateKey).not.toBe(other.providerPrivateKey);
+  });
+});
