@@ -47,7 +47,8 @@ export const forPods = ({ tokens, ledger, metrics, failedTokens }: Authenticatio
     };
 };
 
-const runParser = (parseBody: RequestHandler, req: Request, res: Response): Promise<void> =>
-  new Promise((resolve, reject) => {
-    void parseBody(req, res, (err?: Error) => (err === undefined ? resolve() : reject(err)));
-  });
+const runParser = (parseBody: RequestHandler, req: Request, res: Response): Promise<void> => {
+  const parsed = Promise.withResolvers<void>();
+  void parseBody(req, res, (err?: unknown) => (err === undefined ? parsed.resolve() : parsed.reject(err)));
+  return parsed.promise;
+};
