@@ -90,7 +90,13 @@ export const algorithmContainer = (
   return {
     name: algorithm,
     Image: spec.image,
-    Entrypoint: ['/.c2d/busybox', 'sh', '-c', wrapperScript({ seal: 'noNetwork', deadlineSeconds: spec.deadlineSeconds }), 'wrapper'],
+    Entrypoint: [
+      '/.c2d/busybox',
+      'sh',
+      '-c',
+      wrapperScript({ seal: 'noNetwork', deadlineSeconds: spec.deadlineSeconds, fileBytes: diskBytes }),
+      'wrapper',
+    ],
     Cmd: [...command],
     Env: Object.entries(spec.env).map(([name, value]) => `${name}=${value}`),
     User: algorithmUser(image.user),
@@ -108,8 +114,6 @@ export const algorithmContainer = (
       Memory: memoryBytes,
       MemorySwap: memoryBytes,
       NanoCpus: Math.round(cpu * 1e9),
-      // a single file beyond the job's disk can never be published: the kernel refuses it at once
-      Ulimits: [...noCore, { Name: 'fsize', Soft: diskBytes, Hard: diskBytes }],
       RestartPolicy: { Name: 'no' },
     },
   };
@@ -138,14 +142,11 @@ export const agentContainer = (spec: PodSpec, settings: DockerPodSettings): Cont
       Memory: settings.agentMemoryBytes,
       MemorySwap: settings.agentMemoryBytes,
       NanoCpus: Math.round(settings.agentCpu * 1e9),
-      Ulimits: noCore,
       // a killed agent comes back and goes on where it was; an agent that ended by itself stays ended
       RestartPolicy: { Name: 'on-failure', MaximumRetryCount: 10 },
     },
   };
 };
-
-const noCore = [{ Name: 'core', Soft: 0, Hard: 0 }];
 
 const hardening = ({ pidsLimit }: DockerPodSettings) => ({
   CapDrop: ['ALL'],

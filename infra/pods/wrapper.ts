@@ -9,6 +9,8 @@ export interface WrapperSettings {
   readonly seal: 'noNetwork' | 'canary';
   /** seconds after the start of the algorithm when everything in the container is killed */
   readonly deadlineSeconds: number;
+  /** the largest file that the algorithm may write: the kernel refuses a larger one at once (no core dumps at all) */
+  readonly fileBytes: number;
   /** the shared control folder, read-only here */
   readonly controlFolder?: string;
   readonly outputsFolder?: string;
@@ -42,6 +44,7 @@ done < /proc/net/route
 export const wrapperScript = ({
   seal,
   deadlineSeconds,
+  fileBytes,
   controlFolder = '/.c2d',
   outputsFolder = '/data/outputs',
 }: WrapperSettings): string => `
@@ -56,7 +59,7 @@ while [ ! -e $c2d/ready ]; do
   $bb sleep 0.01
 done
 trap '' PIPE
-exec 3<>$c2d/log 4<>$c2d/life
+exec 3<>$c2d/log 4>$c2d/life
 c2d_uid=$($bb id -u)
 [ "$c2d_uid" != 0 ] || refuse root
 [ "$c2d_uid" != ${agentUid} ] || refuse uid
@@ -86,6 +89,7 @@ trap 'c2d_again=1; c2d_stopped=1; kill -TERM -1 2>/dev/null' TERM INT
 echo "started $c2d_nonce" >&4
 (
   trap - PIPE
+  ulimit -c 0 -f ${Math.ceil(fileBytes / 512)}
   echo 500 > /proc/self/oom_score_adj
   exec "$c2d_program" "$@" >&3 2>&3 3>&- 4>&-
 ) < /dev/null 2> /dev/null &

@@ -134,6 +134,7 @@ const release = async (run: Run, algorithm: FollowedAlgorithm): Promise<void> =>
   if (first?.kind === 'unsealed') return failForGood(gateway, 'stageInputs', unsealedFailure(first.why));
   if (cancelled.aborted) return failForGood(gateway, 'stageInputs', cancelled.reason as PhaseFailure);
   state.released = true;
+  state.releasedAtMs = Date.now();
   stateFile.save();
   pipes.openGate(state.nonce);
 };

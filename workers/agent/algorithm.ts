@@ -49,7 +49,8 @@ export const followAlgorithm = (pipes: Pipes, { state, save }: StateFile, isOver
     }
   };
   const onEnd = (): void => {
-    const { startedAtMs } = state;
+    // the word `started` is lost when the agent was being restarted just then
+    const startedAtMs = state.startedAtMs ?? (exit === undefined ? null : state.releasedAtMs);
     finishedAtMs ??= Date.now();
     if (unstartable !== undefined) ended.resolve(unstartableExit(unstartable));
     else if (isOverQuota()) ended.resolve(quotaExit(exit?.code ?? null, startedAtMs, finishedAtMs));

@@ -11,7 +11,7 @@ export interface AlgorithmLog {
   size(): number;
   /** up to `maxBytes` from `offset` on; empty at the end */
   read(offset: number, maxBytes: number): Promise<Buffer>;
-  /** one more line by the platform, also beyond the cap */
+  /** one more short line by the platform, also after the cut */
   note(text: string): Promise<void>;
   /** writes everything from the pipe until it ends; past the cap it reads on and drops, so that the algorithm never blocks */
   pump(pipe: Readable): Promise<void>;
@@ -27,6 +27,9 @@ export interface LogOptions {
   readonly onGrowth: () => void;
 }
 
+/** Kept free at the end of the file for the mark and for a note, so that the whole file stays within the limit. */
+const reservedBytes = 256;
+
 /** Opens the log, at its end if an earlier life of the agent began it. */
 export const openLog = async ({ path, maxBytes, isCut, onCut, onGrowth }: LogOptions): Promise<AlgorithmLog> => {
   const file: FileHandle = await open(path, 'a+', 0o644);
@@ -40,11 +43,11 @@ export const openLog = async ({ path, maxBytes, isCut, onCut, onGrowth }: LogOpt
   const note = (text: string): Promise<void> => append(Buffer.from(`\n[${text}]\n`));
   const take = async (chunk: Buffer): Promise<void> => {
     if (cut) return;
-    const room = Math.max(0, maxBytes - size);
+    const room = Math.max(0, maxBytes - reservedBytes - size);
     if (room > 0) await append(chunk.subarray(0, room));
     if (chunk.length <= room) return;
     cut = true;
-    await note(`the log was cut here after ${maxBytes} bytes`);
+    await note(`the log was cut here, after ${size} bytes`);
     onCut();
   };
   return {

@@ -13,6 +13,7 @@ export interface AgentState {
   nonce: string;
   /** the wrapper was there when the gate was opened: if it is gone later, the algorithm has ended */
   released: boolean;
+  releasedAtMs: number | null;
   staged: { files: number; bytes: number } | null;
   startedAtMs: number | null;
   startReported: boolean;
@@ -48,6 +49,7 @@ export const openState = (path: string): StateFile => {
 const newState = (): AgentState => ({
   nonce: randomBytes(16).toString('hex'),
   released: false,
+  releasedAtMs: null,
   staged: null,
   startedAtMs: null,
   startReported: false,

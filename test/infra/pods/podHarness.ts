@@ -1,0 +1,106 @@
+/** Real pods for tests: one engine and two images a file, one gateway a pod, and a guard against leftovers. */
+
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { tmpdir } from 'node:os';
+import type Docker from 'dockerode';
+import { dockerPods } from '../../../infra/pods/docker.ts';
+import { defaultPodSettings, type DockerPodSettings } from '../../../infra/pods/dockerSpec.ts';
+import { ensureAgentImage } from '../../../infra/toolchain/agentImage.ts';
+import { ensureNodeAlgorithmImage } from '../../../infra/toolchain/algorithmImage.ts';
+import { ensureBusybox } from '../../../infra/toolchain/busybox.ts';
+import { startContainerEngine, type ContainerEngine } from '../../../infra/toolchain/containerEngine.ts';
+import type { PodRef } from '../../../workflows/contract/job.ts';
+import type { PodRuntime, PodSpec } from '../../../workflows/contract/pod.ts';
+import { aPlan, TestGateway } from './testGateway.ts';
+
+/** What all tests of a file share. */
+export interface PodHarness {
+  readonly engine: ContainerEngine;
+  readonly docker: Docker;
+  readonly settings: Omit<DockerPodSettings, 'gateway'>;
+  readonly algorithmImage: string;
+  readonly busyboxPath: string;
+  readonly folder: string;
+  close(): Promise<void>;
+}
+
+export const startPodHarness = async (): Promise<PodHarness> => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'c2d-pods-'));
+  await chmod(folder, 0o755);
+  const engine = await startContainerEngine({ folder: path.join(folder, 'engine') });
+  const { path: busyboxPath } = await ensureBusybox();
+  const [agentImage, algorithmImage] = await Promise.all([
+    ensureAgentImage({ docker: engine.docker, busyboxPath }),
+    ensureNodeAlgorithmImage({ docker: engine.docker, busyboxPath }),
+  ]);
+  return {
+    engine,
+    docker: engine.docker,
+    algorithmImage,
+    busyboxPath,
+    folder,
+    settings: { ...defaultPodSettings, instance: `test-${randomBytes(6).toString('hex')}`, agentImage },
+    async close() {
+      await engine.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+};
+
+/** One pod with its own gateway. */
+export interface TestPod {
+  readonly pod: PodRef;
+  readonly gateway: TestGateway;
+  readonly runtime: PodRuntime;
+  readonly spec: PodSpec;
+  readonly socketPath: string;
+  create(): Promise<void>;
+  inspect(part: 'agent' | 'algorithm'): Promise<Docker.ContainerInspectInfo>;
+  /** removes the pod and closes its gateway */
+  close(): Promise<void>;
+}
+
+/** What a test decides about its pod. */
+export interface TestPodOptions {
+  /** argv, or JavaScript for `node -e` */
+  readonly command: readonly string[] | string | null;
+  readonly plan?: Parameters<typeof aPlan>[0];
+  readonly files?: ReadonlyMap<number, Buffer>;
+  readonly spec?: Partial<PodSpec>;
+}
+
+export const preparePod = async (harness: PodHarness, { command, plan, files, spec: changes }: TestPodOptions): Promise<TestPod> => {
+  const pod: PodRef = { jobId: randomBytes(16).toString('hex'), podAttempt: 1 };
+  const directory = path.join(harness.folder, pod.jobId.slice(0, 8));
+  await mkdir(directory, { recursive: true });
+  const gateway = new TestGateway(aPlan({ ...plan, jobId: pod.jobId }), files, randomBytes(8).toString('hex'));
+  const socketPath = path.join(directory, 'gateway.sock');
+  await gateway.listen(socketPath);
+  const runtime = dockerPods({ docker: harness.docker, settings: { ...harness.settings, gateway: { kind: 'unixSocket', directory } } });
+  const spec: PodSpec = {
+    pod,
+    environmentId: 'test',
+    image: harness.algorithmImage,
+    command: typeof command === 'string' ? ['node', '-e', command] : command,
+    env: {},
+    resources: { cpu: 1, memoryBytes: 256 * 1024 ** 2, diskBytes: 100_000_000 },
+    token: gateway.token,
+    deadlineSeconds: 120,
+    ...changes,
+  };
+  return {
+    pod,
+    gateway,
+    runtime,
+    spec,
+    socketPath,
+    create: () => runtime.create(spec, () => undefined),
+    inspect: (part) => harness.docker.getContainer(`c2d-${pod.jobId}-${pod.podAttempt}-${part}`).inspect(),
+    async close() {
+      await runtime.remove(pod);
+      await gateway.close();
+    },
+  };
+};
