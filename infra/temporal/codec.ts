@@ -1,12 +1,13 @@
 /** Encrypts every payload of every history; keys can be rotated. */
 
 import { METADATA_ENCODING_KEY, type Payload, type PayloadCodec } from '@temporalio/common';
-import { temporal } from '@temporalio/proto';
+// a CommonJS package whose names Node cannot see: only its default export is there at run time
+import proto from '@temporalio/proto';
 import type { Keyring } from '../crypto/keyring.ts';
 
 const encoding = Buffer.from('binary/encrypted');
 const context = 'temporal-payload';
-const PayloadMessage = temporal.api.common.v1.Payload;
+const PayloadMessage = proto.temporal.api.common.v1.Payload;
 
 /** AES-256-GCM over the whole payload, metadata included. Payloads that are not ours pass unchanged. */
 export const createPayloadCodec = (keyring: Keyring): PayloadCodec => ({
