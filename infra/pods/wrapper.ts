@@ -123,6 +123,6 @@ if [ -n "$c2d_stopped" ]; then
   while kill -0 -1 2> /dev/null; do $bb sleep 0.02; done
 fi
 echo "exit $c2d_nonce $c2d_code $c2d_kills" >&4
-$bb chmod -R a+rX ${outputsFolder} 2> /dev/null
+$bb find ${outputsFolder} -mindepth 1 -maxdepth 1 ! -type l -exec $bb chmod -R a+rX {} + 2> /dev/null
 exit $c2d_code
 `;
