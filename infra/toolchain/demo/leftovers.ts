@@ -1,8 +1,8 @@
 /** Looks for what a job may have left behind: containers, volumes, plaintext of a dataset. */
 
 import type Dockerode from 'dockerode';
-import { createReadStream } from 'node:fs';
-import { lstat, opendir, readFile } from 'node:fs/promises';
+import { createReadStream, lstatSync, readdirSync, type Dirent } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { jobLabel } from '../../../workflows/contract/ids.ts';
 
@@ -58,42 +58,52 @@ const containsMarker = async (file: string, markers: readonly Buffer[]): Promise
   return false;
 };
 
-interface Tally {
-  readonly files: string[];
+interface Candidates {
+  readonly files: { readonly file: string; readonly bytes: number }[];
   readonly unreadable: string[];
-  searchedFiles: number;
-  searchedBytes: number;
 }
-
-const searchFile = async (file: string, search: LeftoverSearch, tally: Tally): Promise<void> => {
-  const found = await lstat(file);
-  // ctime cannot be set back: whatever was written since has a newer one
-  if (!found.isFile() || found.ctimeMs < search.changedSinceMs || found.size === 0) return;
-  tally.searchedFiles += 1;
-  tally.searchedBytes += found.size;
-  if (await containsMarker(file, search.markers)) tally.files.push(file);
-};
 
 const isGone = (err: unknown): boolean => (err as NodeJS.ErrnoException).code === 'ENOENT';
 
-const searchFolder = async (folder: string, search: LeftoverSearch, tally: Tally): Promise<void> => {
+/** Every regular file below a folder that has changed; symbolic links are not followed. */
+const collectCandidates = (folder: string, changedSinceMs: number, candidates: Candidates): void => {
+  let entries: Dirent[];
   try {
-    for await (const entry of await opendir(folder)) {
-      const file = path.join(folder, entry.name);
-      if (entry.isDirectory()) await searchFolder(file, search, tally);
-      else if (entry.isFile())
-        await searchFile(file, search, tally).catch((err: unknown) => {
-          if (!isGone(err)) tally.unreadable.push(file);
-        });
-    }
+    // one folder after another without waiting: an engine's storage has tens of thousands of files
+    entries = readdirSync(folder, { withFileTypes: true });
   } catch (err) {
-    if (!isGone(err)) tally.unreadable.push(folder);
+    if (!isGone(err)) candidates.unreadable.push(folder);
+    return;
+  }
+  for (const entry of entries) {
+    const file = path.join(folder, entry.name);
+    if (entry.isDirectory()) collectCandidates(file, changedSinceMs, candidates);
+    if (!entry.isFile()) continue;
+    const found = lstatSync(file, { throwIfNoEntry: false });
+    // ctime cannot be set back: whatever was written since has a newer one
+    if (found !== undefined && found.size > 0 && found.ctimeMs >= changedSinceMs) candidates.files.push({ file, bytes: found.size });
   }
 };
 
 /** Searches for everything a job may have left. Never throws for a file that vanishes meanwhile. */
 export const findLeftovers = async (search: LeftoverSearch): Promise<Leftovers> => {
-  const tally: Tally = { files: [], unreadable: [], searchedFiles: 0, searchedBytes: 0 };
-  for (const folder of search.folders) await searchFolder(folder, search, tally);
-  return { ...(await findJobObjects(search.docker, search.jobId)), ...tally };
+  const candidates: Candidates = { files: [], unreadable: [] };
+  for (const folder of search.folders) collectCandidates(folder, search.changedSinceMs, candidates);
+  const unreadable = [...candidates.unreadable];
+  const files: string[] = [];
+  for (const { file } of candidates.files) {
+    try {
+      if (await containsMarker(file, search.markers)) files.push(file);
+    } catch (err) {
+      if (!isGone(err)) unreadable.push(file);
+    }
+  }
+  const searchedBytes = candidates.files.reduce((total, { bytes }) => total + bytes, 0);
+  return {
+    ...(await findJobObjects(search.docker, search.jobId)),
+    files,
+    unreadable,
+    searchedFiles: candidates.files.length,
+    searchedBytes,
+  };
 };

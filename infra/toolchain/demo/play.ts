@@ -62,6 +62,7 @@ const startJob = async ({ consumer, stack }: Cast, { narration }: Stage, props: 
     algorithm: { ...ordered.algorithm, algocustomdata: algorithmQuestion },
     maxJobDuration: maxJobSeconds,
     token,
+    resources: (environment.resources ?? []).map(({ id, max }) => ({ id, amount: max })),
   });
   if (job === undefined) throw new DemoFailure('the service answered the start with no job', 'look into its log');
   narration.detail(`job ${job.jobId}, accepted after ${Math.round(performance.now() - startedAt)} ms`);
