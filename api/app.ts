@@ -4,7 +4,6 @@ import express, { type Express, type RequestHandler } from 'express';
 import { healthRoutes, type HealthCheck } from '../infra/process/health.ts';
 import { docsRoutes } from './docs.ts';
 import { allowBrowsers, protectBrowsers } from './headers.ts';
-import { createMetrics } from './metrics.ts';
 import { nodeRoutes } from './node/routes.ts';
 import { describeApi } from './openapi.ts';
 import type { ApiDeps } from './ports.ts';
@@ -41,20 +40,18 @@ const withoutReasons = ({ health, logger }: Pick<ApiDeps, 'health' | 'logger'>):
     ]),
   );
 
-/** The application: the node-style routes, their description, health and metrics. Answers are always JSON, refusals too. */
+/** The application: the node-style routes, their description and health. Refusals are always JSON. */
 export const createApp = (deps: ApiDeps): Express => {
   const app = express();
-  const metrics = createMetrics(deps);
   app.disable('x-powered-by');
   // our answers are written once and read once: hashing each for an ETag is wasted, and results have their own
   app.disable('etag');
   app.use(nameRequest, protectBrowsers, allowBrowsers);
   app.use(healthRoutes(withoutReasons(deps)));
-  app.get('/metrics', metrics.render);
   app.use(docsRoutes(describeApi(nodeRoutes, deps.version)));
   for (const route of nodeRoutes) {
     if (route.refuseHead === true) app.head(route.path, refuseMethod(route.method.toUpperCase()));
-    app[route.method](route.path, metrics.measure(route.id), shapeErrors(route), ...route.handle(deps));
+    app[route.method](route.path, deps.metrics.measure(route.id), shapeErrors(route), ...route.handle(deps));
   }
   app.use(refuseUnknown);
   app.use(renderProblems(deps.logger));

@@ -15,6 +15,8 @@ export interface Claim {
   readonly signature: unknown;
   /** the `Authorization` header */
   readonly authorization: string | undefined;
+  /** where a smart account would be asked; number or decimal text, anything else means the first chain */
+  readonly chainId?: unknown;
 }
 
 /** A sender whose signature is good. The nonce is not spent yet. */
@@ -66,6 +68,11 @@ export const refuseToken = (authorization: string | undefined): void => {
 const looksLikeSignature = (value: unknown): value is string =>
   typeof value === 'string' && value.length <= 16_384 && /^0x([0-9a-fA-F]{2})+$/.test(value);
 
+const readChainId = (value: unknown): number | null => {
+  const chainId = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value;
+  return typeof chainId === 'number' && Number.isSafeInteger(chainId) ? chainId : null;
+};
+
 /** What authentication needs. */
 export interface AuthenticationDeps {
   readonly assets: Pick<Assets, 'verifyMessage'>;
@@ -81,7 +88,7 @@ export const verifyCaller = async (
   claim: Claim,
   command: SignedCommand,
 ): Promise<Caller> => {
-  const { consumerAddress, nonce, signature, authorization } = claim;
+  const { consumerAddress, nonce, signature, authorization, chainId } = claim;
   if ([consumerAddress, nonce, signature].some(isAbsent)) {
     refuseToken(authorization);
     throw new Refusal(401, noAuthentication);
@@ -90,7 +97,10 @@ export const verifyCaller = async (
   const digits = readNonce(nonce);
   const isGood =
     looksLikeSignature(signature) &&
-    (await assets.verifyMessage({ address: consumerAddress, message: `${consumerAddress}${digits}${command}`, signature }));
+    (await assets.verifyMessage(
+      { address: consumerAddress, message: `${consumerAddress}${digits}${command}`, signature },
+      readChainId(chainId),
+    ));
   if (!isGood) throw new Refusal(401, 'consumer address and nonce signature mismatch');
   return { address: consumerAddress, nonce: BigInt(digits).toString() };
 };

@@ -1,24 +1,32 @@
-/** Configuration of the API process. */
+/** Configuration of the API; docs/configuration.md describes every key. */
 
 import { z } from 'zod';
+import { oceanKeys } from '../infra/ocean/keys.ts';
+import { serviceKeys } from '../infra/process/commonKeys.ts';
 import { port } from '../infra/process/config.ts';
+import { storageKeys } from '../infra/storage/config.ts';
+import { temporalKeys } from '../infra/temporal/connect.ts';
 
-const MIB = 1024 ** 2;
+const mebibyte = 1024 ** 2;
 
 const bytes = (min: number, fallback: number) => z.coerce.number().int().min(min).default(fallback);
 
-/** Keys of the API's own part; `main.ts` adds those of the adapters. */
-export const apiConfigShape = {
+export const apiConfig = z.object({
+  ...serviceKeys,
+  ...temporalKeys,
+  ...oceanKeys,
+  ...storageKeys,
   /** address on which the API listens */
   C2D_API_HOST: z.string().default('127.0.0.1'),
   /** port of the node-style API; 0 lets the system choose */
   C2D_API_PORT: port.default(8_000),
   /** largest JSON body in bytes; raw algorithm code is part of it */
-  C2D_API_JSON_LIMIT: bytes(MIB, 4 * MIB),
+  C2D_API_JSON_LIMIT: bytes(mebibyte, 4 * mebibyte),
   /** largest body of an encrypt call in bytes */
-  C2D_API_ENCRYPT_LIMIT: bytes(MIB, 25 * MIB),
-} as const;
-
-export const apiConfig = z.object(apiConfigShape);
+  C2D_API_ENCRYPT_LIMIT: bytes(mebibyte, 25 * mebibyte),
+  C2D_API_DATABASE_CONNECTIONS: z.coerce.number().int().positive().default(10),
+  /** silence of an agent after which its pod is looked at; several of the agent's heartbeats */
+  C2D_SILENCE_SECONDS: z.coerce.number().min(1).default(12),
+});
 
 export type ApiConfig = z.output<typeof apiConfig>;

@@ -1,44 +1,42 @@
 /** Numbers for operators: requests by route, and what the ledger says is running and waiting. */
 
-import type { RequestHandler } from 'express';
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
-import type { ApiDeps } from './ports.ts';
-
-/** Measures requests and renders all metrics. */
-export interface ApiMetrics {
-  /** counts a route's requests and their seconds; the label is the route's name, never a path of a client */
-  measure(route: string): RequestHandler;
-  readonly render: RequestHandler;
-}
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { JobLedger, RequestMetrics } from './ports.ts';
 
 const labelNames = ['route', 'method', 'status'] as const;
 
-/** Metrics of one application, in a registry of its own. Job counts are read when they are asked for. */
-export const createMetrics = ({ ledger, logger }: Pick<ApiDeps, 'ledger' | 'logger'>): ApiMetrics => {
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
-  const requests = new Counter({ name: 'c2d_api_requests_total', help: 'Requests by route and status', labelNames, registers: [registry] });
-  const seconds = new Histogram({
-    name: 'c2d_api_request_seconds',
-    help: 'Duration of requests until the answer was sent',
-    labelNames: ['route'],
-    buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60],
-    registers: [registry],
-  });
+const buckets = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60];
+
+/** Adds the jobs of each environment to `registry`; they are counted when they are asked for. */
+const addJobGauge = (registry: Registry, ledger: Pick<JobLedger, 'countJobs'>): void => {
   new Gauge({
     name: 'c2d_jobs',
     help: 'Accepted, unfinished jobs by environment',
     labelNames: ['environment', 'free', 'state'],
     registers: [registry],
     async collect() {
+      const counts = await ledger.countJobs();
       this.reset();
-      for (const count of await ledger.countJobs()) {
+      for (const count of counts) {
         const labels = { environment: count.environmentId, free: String(count.isFree) };
         this.set({ ...labels, state: 'running' }, count.running);
         this.set({ ...labels, state: 'queued' }, count.queued);
       }
     },
   });
+};
+
+/** Adds the metrics of the API to `registry`, once per registry. */
+export const createMetrics = (registry: Registry, ledger: Pick<JobLedger, 'countJobs'>): RequestMetrics => {
+  const requests = new Counter({ name: 'c2d_api_requests_total', help: 'Requests by route and status', labelNames, registers: [registry] });
+  const seconds = new Histogram({
+    name: 'c2d_api_request_seconds',
+    help: 'Duration of requests until the answer was sent',
+    labelNames: ['route'],
+    buckets,
+    registers: [registry],
+  });
+  addJobGauge(registry, ledger);
   return {
     measure: (route) =>
       function measure(req, res, next) {
@@ -49,13 +47,5 @@ export const createMetrics = ({ ledger, logger }: Pick<ApiDeps, 'ledger' | 'logg
         });
         next();
       },
-    async render(_req, res) {
-      try {
-        res.type(registry.contentType).send(await registry.metrics());
-      } catch (err) {
-        logger.error({ err }, 'the metrics could not be collected');
-        res.status(503).json({ error: 'The metrics cannot be collected now' });
-      }
-    },
   };
 };

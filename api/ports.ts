@@ -1,13 +1,15 @@
 /** What the API needs of the outside world, as narrow as it uses it. `main.ts` joins the adapters. */
 
 import type { Readable } from 'node:stream';
+import type { RequestHandler } from 'express';
 import type { JobCount, JobRow, Ledger } from '../infra/ledger/ledger.ts';
 import type { ComputeEnvironment } from '../infra/environments/environments.ts';
 import type { StoredFileRef } from '../infra/storage/resultStore.ts';
 import type { Logger } from '../infra/process/logger.ts';
+import type { Quote, QuoteRequest } from '../infra/ocean/quote.ts';
 import type { HealthCheck } from '../infra/process/health.ts';
 import type { FailureType } from '../workflows/contract/failures.ts';
-import type { AlgorithmRequest, DatasetRequest, JobSpec, Resources } from '../workflows/contract/spec.ts';
+import type { JobSpec, Resources } from '../workflows/contract/spec.ts';
 
 /** The ledger's operations that clients cause. */
 export type JobLedger = Pick<
@@ -39,68 +41,21 @@ export interface Results {
   read(file: StoredFileRef, range?: { readonly start: number; readonly end: number }): Promise<Readable>;
 }
 
-/** A request for the price of a job. */
-export interface QuoteRequest {
-  readonly consumerAddress: string;
-  readonly environment: ComputeEnvironment;
-  readonly datasets: readonly DatasetRequest[];
-  readonly algorithm: AlgorithmRequest;
-  readonly payment: { readonly chainId: number; readonly token: string };
-  readonly resources: Resources;
-  /** seconds */
-  readonly maxJobDuration: number;
-  /** seconds */
-  readonly queueMaxWaitTime: number;
-}
-
-/** Ocean Provider API: the fields that an order transaction takes. Amounts are decimal texts in the base unit. */
-export interface QuotedProviderFee {
-  readonly providerFeeAddress: string;
-  readonly providerFeeToken: string;
-  readonly providerFeeAmount: string;
-  readonly providerData: string;
-  readonly v: number;
-  readonly r: string;
-  readonly s: string;
-  readonly validUntil: number;
-}
-
-/** What a consumer has to order for one asset. */
-export interface QuotedAsset {
-  readonly datatoken: string;
-  readonly chainId: number;
-  readonly did: string;
-  readonly serviceId: string;
-  /** transaction that is still good, or false */
-  readonly validOrder: string | false;
-  /** absent if the fee of that order is still good */
-  readonly providerFee?: QuotedProviderFee | undefined;
-  readonly consumerAddress: string;
-}
-
-/** The answer to a QuoteRequest. */
-export interface Quote {
-  /** null for a raw algorithm */
-  readonly algorithm: QuotedAsset | null;
-  readonly datasets: readonly QuotedAsset[];
-  readonly payment: {
-    readonly escrowAddress: string;
-    readonly payee: string;
-    readonly chainId: number;
-    readonly minLockSeconds: number;
-    readonly token: string;
-    readonly amount: string;
-  };
-}
-
 /** Assets, prices and keys of this provider. Failures are JobFailures with a text for consumers. */
 export interface Assets {
-  resolve(did: string): Promise<{ readonly ddo: unknown } | null>;
-  quote(request: QuoteRequest): Promise<Quote>;
+  /** @throws JobFailure AssetNotFound */
+  resolve(did: string): Promise<{ readonly ddo: { readonly document: unknown } }>;
+  quote(request: QuoteRequest, environment: ComputeEnvironment): Promise<Quote>;
   /** @returns `0x…` hex text that only this provider can open */
-  encrypt(bytes: Buffer): string | Promise<string>;
-  /** True when `address` signed `message`; never throws for malformed input. */
-  verifyMessage(claim: { readonly address: string; readonly message: string; readonly signature: string }): Promise<boolean>;
+  encrypt(bytes: Uint8Array): string;
+  /**
+   * True when `address` signed `message`, as a key or as a smart account on `chainId` (null: the first chain).
+   * Malformed input is false; throws only when a chain cannot be asked.
+   */
+  verifyMessage(
+    claim: { readonly address: string; readonly message: string; readonly signature: string },
+    chainId: number | null,
+  ): Promise<boolean>;
   readonly providerAddress: string;
   /** compressed public key, `0x…` hex */
   readonly nodePublicKey: string;
@@ -111,6 +66,12 @@ export interface OfferedChain {
   readonly chainId: number;
   /** token of the environments' prices; null when nothing is priced on this chain */
   readonly feeToken: string | null;
+}
+
+/** Counts requests. */
+export interface RequestMetrics {
+  /** counts a route's requests and their seconds; `route` is the route's name, never a path of a client */
+  measure(route: string): RequestHandler;
 }
 
 /** Sizes in bytes. */
@@ -129,6 +90,7 @@ export interface ApiDeps {
   readonly chains: readonly OfferedChain[];
   readonly limits: ApiLimits;
   readonly health: Readonly<Record<string, HealthCheck>>;
+  readonly metrics: RequestMetrics;
   readonly logger: Logger;
   /** this release, e.g. `0.1.0` */
   readonly version: string;
@@ -136,4 +98,4 @@ export interface ApiDeps {
   readonly ending: AbortSignal;
 }
 
-export type { ComputeEnvironment, JobRow };
+export type { ComputeEnvironment, JobRow, Quote, QuoteRequest };

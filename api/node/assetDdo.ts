@@ -12,9 +12,9 @@ const did = /^did:ope?:[0-9a-fA-F]{64}$/;
 export const readAsset = ({ assets }: Pick<ApiDeps, 'assets'>): RequestHandler =>
   async function readAsset(req, res) {
     const wanted = String(req.params['did']);
-    const found = did.test(wanted) ? await assets.resolve(wanted) : null;
-    if (found === null) throw new Refusal(404, `DDO ${wanted.slice(0, 120)} not found`);
-    res.json(found.ddo);
+    if (!did.test(wanted)) throw new Refusal(404, `DDO ${wanted.slice(0, 120)} not found`);
+    const { ddo } = await assets.resolve(wanted);
+    res.json(ddo.document);
   };
 
 export const assetDdoRoute: Route = {

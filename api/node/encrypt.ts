@@ -10,8 +10,8 @@ import type { Route } from '../route.ts';
 /** The body is read only for a good signature; the nonce is spent only for a body that could be read. */
 export const encryptBytes = (deps: Pick<ApiDeps, 'assets' | 'ledger' | 'limits'>): readonly RequestHandler[] => [
   async function verifySender(req, res, next) {
-    const { consumerAddress, nonce, signature } = req.query;
-    const claim = { consumerAddress, nonce, signature, authorization: req.get('authorization') };
+    const { consumerAddress, nonce, signature, chainId } = req.query;
+    const claim = { consumerAddress, nonce, signature, chainId, authorization: req.get('authorization') };
     res.locals['caller'] = await verifyCaller(deps, claim, 'encrypt');
     next();
   },
@@ -20,7 +20,7 @@ export const encryptBytes = (deps: Pick<ApiDeps, 'assets' | 'ledger' | 'limits'>
     const body: unknown = req.body;
     if (!Buffer.isBuffer(body) || body.length === 0) throw new Refusal(400, 'Missing required body');
     await spendNonce(deps, res.locals['caller'] as Awaited<ReturnType<typeof verifyCaller>>);
-    res.type('text/plain').send(await deps.assets.encrypt(body));
+    res.type('text/plain').send(deps.assets.encrypt(body));
   },
 ];
 

@@ -4,7 +4,7 @@ import type { RequestHandler } from 'express';
 import { readJson, requireJsonObject } from '../body.ts';
 import { badAddressText, isAbsent, isAddress } from '../authentication.ts';
 import { isJsonObject } from '../losslessJson.ts';
-import type { ApiDeps, QuoteRequest } from '../ports.ts';
+import type { ApiDeps, ComputeEnvironment, QuoteRequest } from '../ports.ts';
 import { Refusal } from '../problems.ts';
 import type { Route } from '../route.ts';
 import { chainsOf } from './environmentView.ts';
@@ -33,11 +33,16 @@ const assertKnownTexts = (body: Body): void => {
   if (typeof environment !== 'string') refuse('Invalid C2D Environment');
 };
 
+interface Question {
+  readonly request: QuoteRequest;
+  readonly environment: ComputeEnvironment;
+}
+
 /**
  * The question behind an initializeCompute body.
  * @throws Refusal or ZodError, 400 either way, with the texts of the node-style Provider API §5
  */
-export const readQuoteRequest = (body: Body, { environments, chains }: Pick<ApiDeps, 'environments' | 'chains'>): QuoteRequest => {
+export const readQuoteRequest = (body: Body, { environments, chains }: Pick<ApiDeps, 'environments' | 'chains'>): Question => {
   assertKnownTexts(body);
   const request = initializeInput.parse({ datasets: [], ...body });
   refuseUnoffered(body);
@@ -47,23 +52,29 @@ export const readQuoteRequest = (body: Body, { environments, chains }: Pick<ApiD
   const offer = chainsOf(environment, chains).find((chain) => chain.chainId === chainId);
   const isAccepted = offer !== undefined && (offer.feeToken === null || offer.feeToken.toLowerCase() === token.toLowerCase());
   if (!isAccepted) throw new Refusal(400, `This compute env does not accept payments on chain: ${chainId} using token ${token}`);
-  return {
+  // the price does not depend on them yet, but what the environment cannot give is refused before anybody pays
+  readResources(environment, request.payment.resources ?? []);
+  const quoted: QuoteRequest = {
+    surface: 'node',
     consumerAddress: request.consumerAddress,
-    environment,
     datasets: request.datasets.map(readDataset),
     algorithm: readAlgorithm(request.algorithm),
     payment: { chainId, token },
-    resources: readResources(environment, request.payment.resources ?? []),
     maxJobDuration: Math.min(environment.maxJobDuration, Math.max(environment.minJobDuration, Math.ceil(request.maxJobDuration))),
     queueMaxWaitTime: Math.min(environment.maxQueueTime, Math.ceil(request.queueMaxWaitTime ?? 0)),
+    validUntil: null,
   };
+  return { request: quoted, environment };
 };
 
 /** Answers the datatokens to order, the provider's fees for them, and the amount to lock. */
 export const initializeCompute = (deps: Pick<ApiDeps, 'assets' | 'environments' | 'chains'>): RequestHandler =>
   async function initializeCompute(req, res) {
     const { plain } = requireJsonObject(req);
-    res.json(await deps.assets.quote(readQuoteRequest(plain, deps)));
+    const { request, environment } = readQuoteRequest(plain, deps);
+    const { datasets, algorithm, payment } = await deps.assets.quote(request, environment);
+    // a bare file object needs no order
+    res.json({ algorithm, datasets: datasets.filter((dataset) => dataset !== null), payment });
   };
 
 export const initializeComputeRoute: Route = {

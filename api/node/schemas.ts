@@ -233,14 +233,16 @@ export const initializeAnswer = z
   .strictObject({
     algorithm: quotedAsset.nullable(),
     datasets: z.array(quotedAsset),
-    payment: z.strictObject({
-      escrowAddress: z.string(),
-      payee: z.string(),
-      chainId: z.number(),
-      minLockSeconds: z.number(),
-      token: z.string(),
-      amount: z.string(),
-    }),
+    payment: z
+      .strictObject({
+        escrowAddress: z.string(),
+        payee: z.string(),
+        chainId: z.number(),
+        minLockSeconds: z.number(),
+        token: z.string(),
+        amount: z.string(),
+      })
+      .nullable(),
   })
   .meta({ id: 'InitializeComputeAnswer' });
 

@@ -53,10 +53,14 @@ const verifyStart = async (
   { exact }: JsonBody,
   claim: { isFree: boolean; authorization: string | undefined },
 ): Promise<Caller> => {
-  const { consumerAddress, nonce, signature } = exact;
+  const { consumerAddress, nonce, signature, chainId } = exact;
   if (isAbsent(consumerAddress)) refuseToken(claim.authorization);
   if (!isAbsent(consumerAddress) && !isAddress(consumerAddress)) throw new Refusal(400, badAddressText);
-  return verifyCaller({ assets }, { consumerAddress, nonce, signature, authorization: claim.authorization }, startCommand(claim.isFree));
+  return verifyCaller(
+    { assets },
+    { consumerAddress, nonce, signature, chainId, authorization: claim.authorization },
+    startCommand(claim.isFree),
+  );
 };
 
 /**

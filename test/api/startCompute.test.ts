@@ -15,7 +15,7 @@ const dataset = () => ({ documentId: aDid(), serviceId: 'access', transferTxId: 
 
 /** The body as ocean.js 8.6.2 builds it. */
 const aStart = (wallet: Wallet, kind: Kind, over: Record<string, unknown> = {}): Record<string, unknown> => {
-  const nonce = String(over['nonce'] ?? '1');
+  const nonce = typeof over['nonce'] === 'string' ? over['nonce'] : '1';
   const datasets = (over['datasets'] as unknown[] | undefined) ?? [dataset()];
   return {
     consumerAddress: wallet.address,

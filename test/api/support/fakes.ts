@@ -3,10 +3,13 @@
 import { EventEmitter } from 'node:events';
 import { Readable } from 'node:stream';
 import { Wallet, hexlify } from 'ethers';
+import { Registry } from 'prom-client';
+import { createMetrics } from '../../../api/metrics.ts';
 import type { ApiDeps, EnvironmentLoad, JobLedger, JobRow, JobStarter, Quote, QuoteRequest, StartVerdict } from '../../../api/ports.ts';
 import { computeEnvironments } from '../../../infra/environments/environments.ts';
 import { isSignedBy } from '../../../infra/ocean/signatures.ts';
 import { createLogger } from '../../../infra/process/logger.ts';
+import { JobFailure } from '../../../workflows/contract/failures.ts';
 import { status } from '../../../workflows/contract/status.ts';
 import type { JobSpec } from '../../../workflows/contract/spec.ts';
 import { aJobId, anAddress } from '../../support/builders.ts';
@@ -201,10 +204,11 @@ const provider = new Wallet('0xfd5c1ccea015b6d663618850824154a3b3fb2882c46cefb05
 export const feeToken = '0xCfDdA22C9837aE76E0faA845354f33C62E03653a';
 export const escrowAddress = '0x12d1d7BaF6fE43805391097A63301ACfcF5f5720';
 
-const toQuote = ({ datasets, algorithm, payment, consumerAddress: _consumer, maxJobDuration, queueMaxWaitTime }: QuoteRequest): Quote => {
+/** quotes of the node surface always name a payment */
+const toQuote = ({ datasets, algorithm, payment, maxJobDuration, queueMaxWaitTime }: QuoteRequest): Quote => {
   const quoteAsset = (did: string, serviceId: string | null) => ({
     datatoken: escrowAddress,
-    chainId: payment.chainId,
+    chainId: payment!.chainId,
     did,
     serviceId: serviceId ?? '0',
     validOrder: false as const,
@@ -213,7 +217,13 @@ const toQuote = ({ datasets, algorithm, payment, consumerAddress: _consumer, max
   return {
     algorithm: algorithm.documentId === null ? null : quoteAsset(algorithm.documentId, algorithm.serviceId),
     datasets: datasets.map(({ documentId, serviceId }) => quoteAsset(documentId!, serviceId)),
-    payment: { escrowAddress, payee: provider.address, minLockSeconds: maxJobDuration + queueMaxWaitTime, amount: '0', ...payment },
+    payment: payment && {
+      escrowAddress,
+      payee: provider.address,
+      minLockSeconds: maxJobDuration! + queueMaxWaitTime,
+      amount: '0',
+      ...payment,
+    },
   };
 };
 
@@ -225,6 +235,7 @@ export const aWorld = (over: Partial<ApiDeps> = {}) => {
   const ddos = new Map<string, unknown>();
   const quotes: QuoteRequest[] = [];
   const ending = new AbortController();
+  const registry = new Registry();
   const deps: ApiDeps = {
     ledger,
     jobs,
@@ -238,7 +249,8 @@ export const aWorld = (over: Partial<ApiDeps> = {}) => {
     assets: {
       async resolve(did) {
         const ddo = ddos.get(did);
-        return ddo === undefined ? null : { ddo };
+        if (ddo === undefined) throw new JobFailure('AssetNotFound', `DDO ${did} not found`);
+        return { ddo: { document: ddo } };
       },
       async quote(request) {
         quotes.push(request);
@@ -256,12 +268,13 @@ export const aWorld = (over: Partial<ApiDeps> = {}) => {
     ],
     limits: { jsonBytes: 1024 ** 2, encryptBytes: 1024 ** 2 },
     health: { ledger: async () => undefined },
+    metrics: createMetrics(registry, ledger),
     logger: createLogger('api-test', 'silent'),
     version: '0.1.0',
     ending: ending.signal,
     ...over,
   };
-  return { deps, ledger, jobs, files, ddos, quotes, ending };
+  return { deps, ledger, jobs, files, ddos, quotes, ending, registry };
 };
 
 export type World = ReturnType<typeof aWorld>;

@@ -1,0 +1,85 @@
+/** The API process: joins routes with adapters, listens, and drains on SIGTERM. */
+
+import { readFileSync } from 'node:fs';
+import express from 'express';
+import { Registry } from 'prom-client';
+import { createKeyring } from '../infra/crypto/keyring.ts';
+import { listenForChanges } from '../infra/ledger/changes.ts';
+import { connectLedger, migrateLedger } from '../infra/ledger/connect.ts';
+import { createLedger } from '../infra/ledger/ledger.ts';
+import { openOcean } from '../infra/ocean/openOcean.ts';
+import { parseConfig } from '../infra/process/config.ts';
+import { healthRoutes } from '../infra/process/health.ts';
+import { runProcess, type RunningProcess } from '../infra/process/lifecycle.ts';
+import { listen } from '../infra/process/listen.ts';
+import { createLogger } from '../infra/process/logger.ts';
+import { metricsRoute } from '../infra/process/metrics.ts';
+import { localStore } from '../infra/storage/local.ts';
+import { connectTemporal } from '../infra/temporal/connect.ts';
+import { createJobStarter } from '../infra/temporal/jobStarter.ts';
+import { createApp } from './app.ts';
+import { apiConfig, type ApiConfig } from './config.ts';
+import { createMetrics } from './metrics.ts';
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+
+const connect = (config: ApiConfig, logger: ReturnType<typeof createLogger>) => {
+  const keyring = createKeyring(config.C2D_ENCRYPTION_KEYS);
+  const database = connectLedger(config.DATABASE_URL, (err) => logger.warn({ err }, 'an idle connection to the ledger broke'), {
+    maxConnections: config.C2D_API_DATABASE_CONNECTIONS,
+  });
+  const changes = listenForChanges(config.DATABASE_URL, (err) => logger.warn({ err }, 'the connection for changes broke'));
+  return {
+    database,
+    changes,
+    ledger: createLedger(database, keyring),
+    temporal: connectTemporal(config, keyring),
+    ocean: openOcean(config),
+  };
+};
+
+const start = async (): Promise<RunningProcess> => {
+  const config = parseConfig(apiConfig, process.env);
+  const logger = createLogger('api', config.C2D_LOG_LEVEL);
+  const { database, changes, ledger, temporal, ocean } = connect(config, logger);
+  await migrateLedger(database);
+  const results = localStore({ folder: config.C2D_STORAGE_FOLDER });
+  const ending = new AbortController();
+  const registry = new Registry();
+  const health = { ledger: ledger.check, temporal: () => temporal.check(), chains: () => ocean.check(), storage: () => results.check() };
+  const app = createApp({
+    ledger: { ...ledger, watchJob: (jobId, onChange) => changes.watch(jobId, onChange) },
+    jobs: createJobStarter({ client: temporal.client, ledger, heartbeatSeconds: config.C2D_SILENCE_SECONDS }),
+    results,
+    assets: ocean,
+    environments: config.C2D_ENVIRONMENTS,
+    chains: config.C2D_CHAINS.map(({ chainId, feeToken }) => ({ chainId, feeToken: feeToken ?? null })),
+    limits: { jsonBytes: config.C2D_API_JSON_LIMIT, encryptBytes: config.C2D_API_ENCRYPT_LIMIT },
+    health,
+    metrics: createMetrics(registry, ledger),
+    logger,
+    version,
+    ending: ending.signal,
+  });
+  const operations = express().use(healthRoutes(health), metricsRoute(registry));
+  const listener = await listen(
+    app,
+    { host: config.C2D_API_HOST, port: config.C2D_API_PORT },
+    { name: 'api', onDrain: () => ending.abort() },
+  );
+  const healthListener = await listen(operations, { host: config.C2D_HEALTH_HOST, port: config.C2D_HEALTH_PORT }, { name: 'health' });
+  logger.info({ url: listener.url, health: healthListener.url }, 'the API is ready');
+  return {
+    logger,
+    parts: [
+      { name: 'ledger', close: () => database.close() },
+      { name: 'changes', close: () => changes.close() },
+      { name: 'temporal', close: () => temporal.close() },
+      { name: 'ocean', close: async () => ocean.close() },
+      healthListener,
+      listener,
+    ],
+  };
+};
+
+await runProcess(start);
