@@ -35,6 +35,8 @@ export interface ServicePlaces {
   readonly gatewayFolder: string;
   readonly dockerSocket: string;
   readonly agentImage: string;
+  /** file with the bundled workflows */
+  readonly workflowBundle: string;
   /** label value of everything that this installation creates on the container engine */
   readonly instance: string;
   readonly apiPort: number;
@@ -77,6 +79,7 @@ export const serviceEnvironment = (places: ServicePlaces): Readonly<Record<Servi
       ...healthPort(places, 'orchestrator'),
       C2D_DOCKER_SOCKET: places.dockerSocket,
       C2D_AGENT_IMAGE: places.agentImage,
+      C2D_WORKFLOW_BUNDLE: places.workflowBundle,
       C2D_INSTANCE: places.instance,
       C2D_GATEWAY_SOCKET_FOLDER: places.gatewayFolder,
       C2D_REGISTER_SEARCH_ATTRIBUTES: 'false',

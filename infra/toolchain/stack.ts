@@ -133,6 +133,7 @@ const startServices = async ({
     gatewayFolder,
     dockerSocket: parts.engine.socketPath,
     agentImage: parts.engine.agentImage,
+    workflowBundle: parts.workflowBundle,
     instance,
     apiPort,
     healthPorts,
@@ -141,7 +142,10 @@ const startServices = async ({
   const start = async (name: ServiceName): Promise<Restartable> => {
     const env = { ...environments[name], ...options.env };
     const healthUrl = `http://127.0.0.1:${healthPorts[name]}`;
-    return cleanups.own(await startService({ name, env, healthUrl, logFile: path.join(folder, 'logs', `${name}.log`) }));
+    const startedAt = performance.now();
+    const service = cleanups.own(await startService({ name, env, healthUrl, logFile: path.join(folder, 'logs', `${name}.log`) }));
+    options.report?.(`${name} is ready (${((performance.now() - startedAt) / 1_000).toFixed(1)} s)`);
+    return service;
   };
   const processes = await settleAll({ api: start('api'), orchestrator: start('orchestrator'), gateway: start('gateway') });
   return { apiUrl: `http://127.0.0.1:${apiPort}`, storageFolder, processes };

@@ -10,8 +10,11 @@ import { removeAbandoned, removeObjects } from './engineCleanup.ts';
 import { describePart, type Report } from './parts.ts';
 import { startPostgres } from './postgres.ts';
 import type { Restartable } from './restartable.ts';
+import { runProgram } from './run.ts';
 import { ensureTemporalCli } from './temporal.ts';
 import { startTemporal, type TemporalServer } from './temporalServer.ts';
+
+const bundlePatienceMs = 120_000;
 
 /** How to start them. */
 export interface StackPartsOptions {
@@ -30,6 +33,8 @@ export interface StackParts {
   readonly temporal: TemporalServer;
   readonly chain: LocalChain;
   readonly engine: ContainerEngine & { readonly agentImage: string };
+  /** the workflows, bundled */
+  readonly workflowBundle: string;
 }
 
 /** Starts them all at once; the ends of what has been started are in `cleanups`, also after a failure. */
@@ -39,6 +44,7 @@ export const startStackParts = (options: StackPartsOptions): Promise<StackParts>
     temporal: startWorkflows(options),
     chain: startLocalChain(options),
     engine: startEngine(options),
+    workflowBundle: bundle(options),
   });
 
 const startDatabase = async ({ folder, cleanups }: StackPartsOptions): Promise<StackParts['database']> => {
@@ -54,6 +60,14 @@ const startWorkflows = async ({ folder, report, cleanups }: StackPartsOptions): 
   report(describePart(cli));
   const options = { cli: cli.path, dbFile: path.join(folder, 'temporal.db'), logFile: path.join(folder, 'logs', 'temporal.log') };
   return cleanups.own(await startTemporal(options));
+};
+
+/** Made once, in a process of its own: it is a second of pure computing that each start of an orchestrator would repeat. */
+const bundle = async ({ folder }: StackPartsOptions): Promise<string> => {
+  const target = path.join(folder, 'workflows.js');
+  const program = path.join(import.meta.dirname, 'bundleWorkflows.ts');
+  await runProgram(process.execPath, [program, target], { timeoutMs: bundlePatienceMs, env: { NODE_OPTIONS: '' } });
+  return target;
 };
 
 const startLocalChain = async ({ folder, keep, cleanups }: StackPartsOptions): Promise<LocalChain> =>

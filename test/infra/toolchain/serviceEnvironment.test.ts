@@ -25,6 +25,7 @@ const somePlaces = (): ServicePlaces => ({
   gatewayFolder: '/data/gateway',
   dockerSocket: '/run/podman.sock',
   agentImage: 'localhost/c2d-agent:0123456789abcdef',
+  workflowBundle: '/data/workflows.js',
   instance: 'local-1-1-00000000',
   apiPort: 8_000,
   healthPorts: { api: 8_001, orchestrator: 8_002, gateway: 8_003 },
