@@ -4,24 +4,26 @@ import { z } from 'zod';
 import { serviceKeys } from '../../infra/process/commonKeys.ts';
 import { flag } from '../../infra/process/config.ts';
 import { oceanKeys } from '../../infra/ocean/keys.ts';
-import { podKeys } from '../../infra/pods/config.ts';
+import { podKeys, requireOneGatewayRoute } from '../../infra/pods/config.ts';
 import { temporalKeys } from '../../infra/temporal/connect.ts';
 
-export const orchestratorConfig = z.object({
-  ...serviceKeys,
-  ...temporalKeys,
-  ...oceanKeys,
-  ...podKeys,
-  /** bundle made ahead with `bundleWorkflowCode`; absent: bundled at start */
-  C2D_WORKFLOW_BUNDLE: z.string().optional(),
-  /** seconds between two rounds of the reaper */
-  C2D_REAPER_SECONDS: z.coerce.number().int().min(5).default(600),
-  /** pods and jobs younger than this are left alone by the reaper, in seconds */
-  C2D_REAPER_GRACE_SECONDS: z.coerce.number().int().min(0).default(120),
-  C2D_MAX_ACTIVITIES: z.coerce.number().int().positive().default(100),
-  C2D_MAX_WORKFLOW_TASKS: z.coerce.number().int().positive().default(40),
-  /** register search attributes at start; off where an administrator does it */
-  C2D_REGISTER_SEARCH_ATTRIBUTES: flag.default(true),
-});
+export const orchestratorConfig = z
+  .object({
+    ...serviceKeys,
+    ...temporalKeys,
+    ...oceanKeys,
+    ...podKeys,
+    /** bundle made ahead with `bundleWorkflowCode`; absent: bundled at start */
+    C2D_WORKFLOW_BUNDLE: z.string().optional(),
+    /** seconds between two rounds of the reaper */
+    C2D_REAPER_SECONDS: z.coerce.number().int().min(5).default(600),
+    /** pods and jobs younger than this are left alone by the reaper, in seconds */
+    C2D_REAPER_GRACE_SECONDS: z.coerce.number().int().min(0).default(120),
+    C2D_MAX_ACTIVITIES: z.coerce.number().int().positive().default(100),
+    C2D_MAX_WORKFLOW_TASKS: z.coerce.number().int().positive().default(40),
+    /** register search attributes at start; off where an administrator does it */
+    C2D_REGISTER_SEARCH_ATTRIBUTES: flag.default(true),
+  })
+  .superRefine(requireOneGatewayRoute);
 
 export type OrchestratorConfig = z.output<typeof orchestratorConfig>;

@@ -9,7 +9,8 @@ import { createPodTokens } from '../../infra/crypto/podToken.ts';
 import { findEnvironment, type ComputeEnvironment } from '../../infra/environments/environments.ts';
 import { connectLedger, migrateLedger } from '../../infra/ledger/connect.ts';
 import { createLedger, type Ledger } from '../../infra/ledger/ledger.ts';
-import { connectOcean, type Ocean } from '../../infra/ocean/ocean.ts';
+import type { Ocean } from '../../infra/ocean/ocean.ts';
+import { openOcean } from '../../infra/ocean/openOcean.ts';
 import { algorithmCommand, algorithmEnv, imageReference } from '../../infra/pods/algorithmCommand.ts';
 import { podSettingsOf } from '../../infra/pods/config.ts';
 import { dockerPods } from '../../infra/pods/docker.ts';
@@ -87,7 +88,7 @@ const start = async (): Promise<RunningProcess> => {
   const ledger = createLedger(database, keyring);
   const temporal = connectTemporal(config, keyring);
   if (config.C2D_REGISTER_SEARCH_ATTRIBUTES) await ensureSearchAttributes(temporal.connection, config.C2D_TEMPORAL_NAMESPACE);
-  const ocean = connectOcean(config);
+  const ocean = openOcean(config);
   const docker = new Docker({ socketPath: config.C2D_DOCKER_SOCKET });
   const pods = dockerPods({ docker, settings: podSettingsOf(config) });
 
@@ -129,7 +130,7 @@ const start = async (): Promise<RunningProcess> => {
     parts: [
       { name: 'ledger', close: database.close },
       { name: 'temporal client', close: temporal.close },
-      { name: 'ocean', close: ocean.close },
+      { name: 'ocean', close: async () => ocean.close() },
       { name: 'temporal worker connection', close: () => native.close() },
       { name: 'health', close: health.close },
       {
