@@ -142,6 +142,11 @@ const runMain = (node) => {
     if (!process.stdin.isTTY) main.kill('SIGINT');
   });
   for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => main.kill(signal));
+  // a shell between npm and us ends by a signal without passing it on
+  const parent = process.ppid;
+  if (process.env.npm_lifecycle_event !== undefined) {
+    setInterval(() => process.ppid !== parent && main.kill('SIGTERM'), 500).unref();
+  }
   main.once('exit', (code, signal) => process.exit(signal === null ? (code ?? 1) : 128 + (constants.signals[signal] ?? 0)));
 };
 

@@ -42,7 +42,7 @@ export const ensureBusybox = async (report: Report = () => undefined): Promise<F
 };
 
 const describe = async (file: string, origin: FoundPart['origin']): Promise<FoundPart> => {
-  const text = await runProgram(file, ['--help'], { timeoutMs: 5_000 });
+  const text = await runProgram(file, ['--help'], { timeoutMs: 60_000 });
   return { name: 'busybox', version: /BusyBox v(\S+)/.exec(text)?.[1] ?? 'unknown', path: file, origin };
 };
 

@@ -19,7 +19,7 @@ const readyPatienceMs = 30_000;
 export const findPodman = async (): Promise<FoundPart | undefined> => {
   const file = findOnPath('podman');
   if (file === undefined || findOnPath('runc') === undefined) return undefined;
-  const version = (await runProgram(file, ['--version'], { timeoutMs: 10_000 })).replace(/^podman version /, '');
+  const version = (await runProgram(file, ['--version'], { timeoutMs: 60_000 })).replace(/^podman version /, '');
   return { name: 'podman', version, path: file, origin: 'path' };
 };
 

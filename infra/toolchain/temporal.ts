@@ -112,7 +112,7 @@ const build = async (folder: string, report: Report): Promise<void> => {
 
 /** The server's version: `temporal version 0.0.0-DEV (Server 1.29.1, …)` is what a build by `go install` says of itself. */
 const readVersion = async (file: string): Promise<string> => {
-  const text = await runProgram(file, ['--version'], { timeoutMs: 10_000 });
+  const text = await runProgram(file, ['--version'], { timeoutMs: 60_000 });
   const version = /Server v?(\d+\.\d+\.\d+)/.exec(text)?.[1];
   if (version === undefined) throw new Error('it does not tell its version');
   return version;
