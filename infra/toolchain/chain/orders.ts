@@ -1,8 +1,8 @@
 /** Orders on a local chain, as clients make them. */
 
-import { Contract, type Signer } from 'ethers';
+import type { Signer } from 'ethers';
 import { loadArtifact } from './artifacts.ts';
-import { send } from './publishAsset.ts';
+import { send, type ContractCall } from './send.ts';
 import type { LocalChain } from './startChain.ts';
 
 /** A provider fee as the provider's initialize answers give it. */
@@ -29,14 +29,14 @@ const zeroAddress = `0x${'0'.repeat(40)}`;
 const noMarketFee = { consumeMarketFeeAddress: zeroAddress, consumeMarketFeeToken: zeroAddress, consumeMarketFeeAmount: 0n };
 const oneToken = 10n ** 18n;
 
-const openDatatoken = (address: string, signer: Signer): Contract => new Contract(address, loadArtifact('ERC20Template').abi, signer);
+const onDatatoken = (to: string, method: string): ContractCall => ({ to, method, abi: loadArtifact('ERC20Template').abi });
 
 /** Gives `to` whole datatokens; `minter` is the asset's publisher. */
 export const mintDatatokens = async (
   minter: Signer,
   { datatokenAddress, to, tokens = 1 }: { readonly datatokenAddress: string; readonly to: string; readonly tokens?: number },
 ): Promise<void> => {
-  await send(openDatatoken(datatokenAddress, minter), 'mint', to, BigInt(tokens) * oneToken);
+  await send(minter, onDatatoken(datatokenAddress, 'mint'), to, BigInt(tokens) * oneToken);
 };
 
 /**
@@ -45,8 +45,7 @@ export const mintDatatokens = async (
  */
 export const startOrder = async (payer: Signer, order: OrderRequest): Promise<string> => {
   const { consumer, serviceIndex, providerFee } = order;
-  const datatoken = openDatatoken(order.datatokenAddress, payer);
-  return (await send(datatoken, 'startOrder', consumer, serviceIndex, providerFee, noMarketFee)).hash;
+  return (await send(payer, onDatatoken(order.datatokenAddress, 'startOrder'), consumer, serviceIndex, providerFee, noMarketFee)).hash;
 };
 
 /** Pays new provider fees for an earlier order. @returns the transaction's hash */
@@ -54,7 +53,7 @@ export const reuseOrder = async (
   payer: Signer,
   order: { readonly datatokenAddress: string; readonly orderTxId: string; readonly providerFee: OrderFee },
 ): Promise<string> => {
-  const receipt = await send(openDatatoken(order.datatokenAddress, payer), 'reuseOrder', order.orderTxId, order.providerFee);
+  const receipt = await send(payer, onDatatoken(order.datatokenAddress, 'reuseOrder'), order.orderTxId, order.providerFee);
   return receipt.hash;
 };
 
@@ -62,12 +61,11 @@ export const reuseOrder = async (
 export const startOrders = async (payer: Signer, chain: LocalChain, orders: readonly OrderRequest[]): Promise<string> => {
   const factoryAddress = chain.contracts.erc721Factory;
   for (const address of new Set(orders.map((order) => order.datatokenAddress))) {
-    await send(openDatatoken(address, payer), 'approve', factoryAddress, 100n * oneToken);
+    await send(payer, onDatatoken(address, 'approve'), factoryAddress, 100n * oneToken);
   }
-  const factory = new Contract(factoryAddress, loadArtifact('ERC721Factory').abi, payer);
   const receipt = await send(
-    factory,
-    'startMultipleTokenOrder',
+    payer,
+    { to: factoryAddress, abi: loadArtifact('ERC721Factory').abi, method: 'startMultipleTokenOrder' },
     orders.map((order) => ({
       tokenAddress: order.datatokenAddress,
       consumer: order.consumer,

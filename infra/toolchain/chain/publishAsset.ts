@@ -1,11 +1,12 @@
 /** Publishes datasets and algorithms on a local chain, as a marketplace does. */
 
 import { createHash } from 'node:crypto';
-import { Contract, getAddress, hexlify, type ContractTransactionReceipt, type Interface, type Signer } from 'ethers';
+import { getAddress, hexlify, type Interface, type Signer, type TransactionReceipt } from 'ethers';
 import { encryptTo } from '../../ocean/ecies.ts';
 import { loadArtifact } from './artifacts.ts';
 import type { LocalChain } from './startChain.ts';
 import { packXz } from './packXz.ts';
+import { send } from './send.ts';
 
 /** One service to publish. All services of an asset share its datatoken; their position is the service index. */
 export interface ServiceTemplate {
@@ -61,7 +62,7 @@ const zeroAddress = `0x${'0'.repeat(40)}`;
 
 const sha256 = (bytes: Uint8Array | string): string => createHash('sha256').update(bytes).digest('hex');
 
-const findArgument = (receipt: ContractTransactionReceipt, abi: Interface, event: string): string => {
+const findArgument = (receipt: TransactionReceipt, abi: Interface, event: string): string => {
   for (const log of receipt.logs) {
     const parsed = abi.parseLog(log);
     if (parsed?.name === event) return getAddress(String(parsed.args[0]));
@@ -69,22 +70,13 @@ const findArgument = (receipt: ContractTransactionReceipt, abi: Interface, event
   throw new Error(`the transaction has no ${event} event`);
 };
 
-/** Sends and awaits one call of a contract; throws when it reverts. */
-export const send = async (contract: Contract, method: string, ...args: readonly unknown[]): Promise<ContractTransactionReceipt> => {
-  const sent = (await contract.getFunction(method).send(...args)) as { wait(): Promise<ContractTransactionReceipt | null> };
-  const receipt = await sent.wait();
-  if (receipt === null) throw new Error(`${method} was not mined`);
-  return receipt;
-};
-
 const createTokens = async ({ chain, signer, asset }: PublishRequest): Promise<{ nftAddress: string; datatokenAddress: string }> => {
   const { abi } = loadArtifact('ERC721Factory');
-  const factory = new Contract(chain.contracts.erc721Factory, abi, signer);
   const owner = await signer.getAddress();
   const name = asset.name ?? asset.type;
   const receipt = await send(
-    factory,
-    'createNftWithErc20',
+    signer,
+    { to: chain.contracts.erc721Factory, abi, method: 'createNftWithErc20' },
     { name, symbol: 'NFT', templateIndex: 1, tokenURI: '', transferable: true, owner },
     {
       templateIndex: 1,
@@ -151,8 +143,17 @@ export const setDocument = async (
   const packed = form.compressed === true ? packXz(document) : document;
   const stored = form.encrypted === true ? encryptTo(providerPublicKey, packed) : hexlify(packed);
   const flags = hexlify(Uint8Array.of((form.compressed === true ? 1 : 0) | (form.encrypted === true ? 2 : 0)));
-  const nft = new Contract(nftAddress, loadArtifact('ERC721Template').abi, signer);
-  await send(nft, 'setMetaData', 0, providerUrl, zeroAddress, flags, stored, `0x${sha256(document)}`, []);
+  await send(
+    signer,
+    { to: nftAddress, abi: loadArtifact('ERC721Template').abi, method: 'setMetaData' },
+    0,
+    providerUrl,
+    zeroAddress,
+    flags,
+    stored,
+    `0x${sha256(document)}`,
+    [],
+  );
 };
 
 /** Creates NFT and datatoken, encrypts the files to the provider and writes the DDO. */
@@ -165,5 +166,5 @@ export const publishAsset = async (request: PublishRequest): Promise<PublishedAs
 
 /** Sets an asset's state: 0 active · 1 end of life · 2 deprecated · 3 revoked · 4 ordering disabled · 5 unlisted. */
 export const setAssetState = async (signer: Signer, nftAddress: string, state: number): Promise<void> => {
-  await send(new Contract(nftAddress, loadArtifact('ERC721Template').abi, signer), 'setMetaDataState', state);
+  await send(signer, { to: nftAddress, abi: loadArtifact('ERC721Template').abi, method: 'setMetaDataState' }, state);
 };

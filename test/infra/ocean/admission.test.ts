@@ -1,7 +1,9 @@
-import { Interface, type HDNodeWallet } from 'ethers';
+import type { HDNodeWallet, Interface } from 'ethers';
 import { loadArtifact } from '../../../infra/toolchain/chain/artifacts.ts';
 import { mintDatatokens, reuseOrder, startOrders } from '../../../infra/toolchain/chain/orders.ts';
 import { setAssetState, type PublishedAsset } from '../../../infra/toolchain/chain/publishAsset.ts';
+import { publicKeyOf } from '../../../infra/ocean/ecies.ts';
+import { signProviderFee } from '../../../infra/ocean/providerFees.ts';
 import { containerSectionChecksum, sha256Hex } from '../../../infra/ocean/ids.ts';
 import type { JobSpec } from '../../../workflows/contract/spec.ts';
 import { aDatasetRequest } from '../../support/builders.ts';
@@ -161,7 +163,6 @@ describe('admit refuses an order', () => {
     const { spec, algorithm } = await payAll(dataset);
     const { consumer, otherConsumer } = world.chain.accounts;
     const quote = await world.ocean.quote(quoteOf(aJob(world, { dataset, algorithm })), environment);
-    const { signProviderFee } = await import('../../../infra/ocean/providerFees.ts');
     const providerFee = signProviderFee(otherConsumer.privateKey, {
       environment: 'small',
       datatokenAddress: dataset.datatokenAddress,
@@ -358,7 +359,8 @@ describe('admit and assets', () => {
   beforeAll(async () => {
     algorithm = await world.publishAlgorithm();
   });
-  const free = (dataset: PublishedAsset, over: Partial<JobSpec> = {}) => aJob(world, { dataset, algorithm, isFree: true, ...over });
+  const free = (dataset: PublishedAsset, over: Omit<Partial<JobSpec>, 'algorithm'> = {}) =>
+    aJob(world, { dataset, algorithm, isFree: true, ...over });
 
   test.each([
     [1, 'it has reached its end of life'],
@@ -426,7 +428,6 @@ describe('admit and assets', () => {
   });
 
   test('files encrypted for another provider are refused', async () => {
-    const { publicKeyOf } = await import('../../../infra/ocean/ecies.ts');
     const foreign = await world.publish(
       { type: 'dataset', services: [{ type: 'compute', compute: trustAll, files: [{ type: 'url', url: 'http://127.0.0.1' }] }] },
       { publicKey: publicKeyOf(world.chain.accounts.otherConsumer.privateKey) },

@@ -14,7 +14,7 @@ import {
   type PublishedAsset,
 } from '../../../../infra/toolchain/chain/publishAsset.ts';
 import { startChain, type LocalChain } from '../../../../infra/toolchain/chain/startChain.ts';
-import type { DatasetRequest, JobSpec } from '../../../../workflows/contract/spec.ts';
+import type { JobSpec } from '../../../../workflows/contract/spec.ts';
 import { aDatasetRequest, anAlgorithmRequest, aSpec } from '../../../support/builders.ts';
 import { startFileServer, type FileServer } from '../../../support/fileServer.ts';
 import type { HDNodeWallet } from 'ethers';
@@ -89,7 +89,7 @@ export const aJob = (
     dataset,
     algorithm,
     ...over
-  }: { dataset: PublishedAsset; algorithm: PublishedAsset | null } & Partial<JobSpec> & {
+  }: { dataset: PublishedAsset; algorithm: PublishedAsset | null } & Omit<Partial<JobSpec>, 'algorithm'> & {
       datasetTx?: string | null;
       algorithmTx?: string | null;
       serviceId?: string;
@@ -141,5 +141,3 @@ export const payFor = async (
   const order = { datatokenAddress: quoted.datatoken, consumer: consumer ?? quoted.consumerAddress, serviceIndex };
   return startOrder(payer, { ...order, providerFee: feeOf(quoted) });
 };
-
-export const withDatasets = (spec: JobSpec, datasets: readonly DatasetRequest[]): JobSpec => ({ ...spec, datasets });
