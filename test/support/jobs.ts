@@ -90,6 +90,10 @@ export const firstEnvironment = async (consumer: Consumer): Promise<ClientEnviro
   return environment;
 };
 
+/** The most that an environment gives to one job. */
+const everything = ({ resources = [] }: ClientEnvironment): readonly { id: string; amount: number }[] =>
+  resources.map(({ id, max }) => ({ id, amount: max }));
+
 const remember = ({ jobs }: Scene, [job]: readonly ClientJob[]): ClientJob => {
   if (job === undefined) throw new Error('the start was answered with no job');
   jobs.add(job.jobId);
@@ -107,11 +111,16 @@ export interface RawJob {
 
 /** Starts a free job with raw code. */
 export const startRawJob = async (scene: Scene, { code, datasets = [], container, ...algorithm }: RawJob): Promise<ClientJob> => {
-  const { id } = await firstEnvironment(scene.consumer);
+  const environment = await firstEnvironment(scene.consumer);
   const meta = { rawcode: code, container: container ?? aContainer(scene.stack.nodeImage) };
   return remember(
     scene,
-    await scene.consumer.freeComputeStart({ environment: id, datasets: datasets.map(nameAsset), algorithm: { ...algorithm, meta } }),
+    await scene.consumer.freeComputeStart({
+      environment: environment.id,
+      datasets: datasets.map(nameAsset),
+      algorithm: { ...algorithm, meta },
+      resources: everything(environment),
+    }),
   );
 };
 
@@ -125,7 +134,16 @@ export const startOrderedJob = async (
   const terms = { maxJobDuration: secondsPerJob, token: stack.token };
   const ordered = await orderAssets(consumer, { ...assets, ...terms, environment });
   const algorithm = { ...ordered.algorithm, ...(assets.algocustomdata !== undefined && { algocustomdata: assets.algocustomdata }) };
-  return remember(scene, await consumer.computeStart({ ...terms, environment: environment.id, datasets: ordered.datasets, algorithm }));
+  return remember(
+    scene,
+    await consumer.computeStart({
+      ...terms,
+      resources: everything(environment),
+      environment: environment.id,
+      datasets: ordered.datasets,
+      algorithm,
+    }),
+  );
 };
 
 /** A job that has ended, with its results downloaded. */
