@@ -89,7 +89,8 @@ export const runDemo = async ({ keep = false, output, print = console.log, signa
   const narration = createNarration(print);
   const interrupt = new AbortController();
   const onSignal = (): void => interrupt.abort();
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, onSignal);
+  // not once: an impatient second Ctrl-C must not leave half of it behind
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, onSignal);
   const ended = AbortSignal.any([interrupt.signal, ...(signal === undefined ? [] : [signal])]);
   const { aborted, stop } = rejectOnAbort(ended);
   const cleanups: Cleanup[] = [];
