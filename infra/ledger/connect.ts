@@ -12,7 +12,7 @@ const migrations: Readonly<Record<string, Migration>> = { '0001_jobs': jobs };
 export interface LedgerConnection {
   readonly db: Kysely<LedgerDatabase>;
   readonly pool: pg.Pool;
-  close(): Promise<void>;
+  close: () => Promise<void>;
 }
 
 /**

@@ -32,8 +32,8 @@ export interface TemporalConnection {
   readonly client: Client;
   readonly connection: Connection;
   /** Resolves when the server answers. For health checks. */
-  check(): Promise<void>;
-  close(): Promise<void>;
+  check: () => Promise<void>;
+  close: () => Promise<void>;
 }
 
 /** Options of a connection, also for the worker's native one. */

@@ -16,12 +16,13 @@ import { createGuardedFetcher } from '../../infra/outbound/guardedFetch.ts';
 import { parseConfig } from '../../infra/process/config.ts';
 import { healthRoutes } from '../../infra/process/health.ts';
 import { runProcess, type Closeable, type RunningProcess } from '../../infra/process/lifecycle.ts';
+import { listen } from '../../infra/process/listen.ts';
 import { createLogger } from '../../infra/process/logger.ts';
 import { localStore } from '../../infra/storage/local.ts';
 import { connectTemporal } from '../../infra/temporal/connect.ts';
 import { createGateway } from './app.ts';
+import { listenAsCanary } from './canary.ts';
 import { gatewayConfig, type GatewayConfig } from './config.ts';
-import { listenAsCanary, listenOnPort, listenOnSocket, type Listener } from './listen.ts';
 import { createGatewayMetrics } from './metrics.ts';
 import { createWorkflowLook } from './workflowLook.ts';
 
@@ -96,16 +97,16 @@ const start = async (): Promise<RunningProcess> => {
   const connected = connect(config, logger);
   const { app, operations } = createApp(config, connected, logger);
   const { C2D_GATEWAY_SOCKET_PATH: socketPath, C2D_GATEWAY_HOST: host, C2D_GATEWAY_PORT: port } = config;
-  const listeners: Listener[] = [];
-  if (socketPath !== undefined) listeners.push(await listenOnSocket(app, socketPath));
-  if (port !== undefined) listeners.push(await listenOnPort(app, host, port));
-  if (config.C2D_GATEWAY_CANARY_PORT !== undefined) listeners.push(await listenAsCanary(host, config.C2D_GATEWAY_CANARY_PORT));
-  const health = await listenOnPort(operations, config.C2D_HEALTH_HOST, config.C2D_HEALTH_PORT);
-  logger.info(
-    { listeners: listeners.map(({ name, port: bound }) => ({ name, port: bound })), healthPort: health.port },
-    'the gateway is ready',
-  );
-  return { logger, parts: [...connected.parts, health, ...listeners] };
+  // transfers last as long as they make progress
+  const forAgents = { name: 'gateway', requestTimeoutMs: 0 };
+  const listeners = [];
+  if (socketPath !== undefined) listeners.push(await listen(app, { socketPath }, forAgents));
+  if (port !== undefined) listeners.push(await listen(app, { host, port }, forAgents));
+  const canaryPort = config.C2D_GATEWAY_CANARY_PORT;
+  const canaries = canaryPort === undefined ? [] : [await listenAsCanary(host, canaryPort)];
+  const health = await listen(operations, { host: config.C2D_HEALTH_HOST, port: config.C2D_HEALTH_PORT }, { name: 'health' });
+  logger.info({ urls: listeners.map(({ url }) => url), health: health.url }, 'the gateway is ready');
+  return { logger, parts: [...connected.parts, health, ...canaries, ...listeners] };
 };
 
 await runProcess(start);

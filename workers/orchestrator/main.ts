@@ -46,6 +46,7 @@ const joinActivities = ({ ledger, ocean, pods, workflows, keyring, environments 
     if (environment === undefined) throw new JobFailure('RequestInvalid', `environment ${id} is no longer offered`);
     return environment;
   };
+  const tokens = createPodTokens(keyring);
   const maxJobsOf = (spec: JobSpec): number => {
     const environment = environmentOf(spec.environmentId);
     return spec.isFree ? (environment.free?.maxJobs ?? 0) : environment.maxJobs;
@@ -60,11 +61,11 @@ const joinActivities = ({ ledger, ocean, pods, workflows, keyring, environments 
       },
     },
     admissions: ledger,
-    places: { maxJobs: async (jobId) => maxJobsOf(await ledger.readSpec(jobId)), takePlace: ledger.takePlace },
+    places: { maxJobs: async (jobId) => maxJobsOf(await ledger.readSpec(jobId)), takePlace: (request) => ledger.takePlace(request) },
     podSpecs: createPodSpecs({
       admissions: ledger,
       environmentOf,
-      tokenOf: createPodTokens(keyring).tokenOf,
+      tokenOf: (pod) => tokens.tokenOf(pod),
       commandOf: algorithmCommand,
       imageOf: imageReference,
       environmentVariablesOf: algorithmEnv,
@@ -113,7 +114,7 @@ const start = async (): Promise<RunningProcess> => {
     healthRoutes({
       ledger: ledger.check,
       temporal: temporal.check,
-      chains: ocean.check,
+      chains: () => ocean.check(),
       containers: async () => void (await docker.ping()),
       worker: async () => {
         if (worker.getState() !== 'RUNNING') throw new Error(`the worker is ${worker.getState()}`);
@@ -121,7 +122,7 @@ const start = async (): Promise<RunningProcess> => {
     }),
   );
   app.use(metricsRoute());
-  const health = await listen(app, { host: config.C2D_HEALTH_HOST, port: config.C2D_HEALTH_PORT });
+  const health = await listen(app, { host: config.C2D_HEALTH_HOST, port: config.C2D_HEALTH_PORT }, { name: 'health' });
   logger.info({ health: health.url }, 'the orchestrator is running');
 
   return {
@@ -132,7 +133,7 @@ const start = async (): Promise<RunningProcess> => {
       { name: 'temporal client', close: temporal.close },
       { name: 'ocean', close: async () => ocean.close() },
       { name: 'temporal worker connection', close: () => native.close() },
-      { name: 'health', close: health.close },
+      health,
       {
         name: 'worker',
         async close() {
