@@ -246,12 +246,13 @@ export const takePlace = ({ db }: JobsDeps) =>
     });
   };
 
-const advance = (number: number, reason: string, podAttempt: number) => {
+/** @param isNews whether the reason replaces another one of the same state */
+const advance = (number: number, reason: string, podAttempt: number, isNews = sql<boolean>`false`) => {
   const sequence = sequenceOf(podAttempt, number);
   // written so that an older state changes nothing, in one statement, whatever else happens at the same time
   return {
     status: sql<number>`case when sequence < ${sequence} then ${number} else status end`,
-    reason: sql<string>`case when sequence < ${sequence} then ${reason} else reason end`,
+    reason: sql<string>`case when sequence < ${sequence} or (sequence = ${sequence} and ${isNews}) then ${reason} else reason end`,
     phases: sql<string>`case when sequence < ${sequence} then phases || ${JSON.stringify({ [number]: Date.now() })}::jsonb else phases end`,
     sequence: sql<number>`greatest(sequence, ${sequence})`,
   };
@@ -267,14 +268,21 @@ export interface ProgressRecord {
   readonly algorithmStartedAtMs?: number;
 }
 
-/** Moves a job forward. Changes nothing when the attempt is not the current one or the job has ended. */
+/**
+ * Moves a job forward, or says more about the state it is in: the reason stays when the progress is what it was.
+ * Changes nothing when the attempt is not the current one or the job has ended.
+ */
 export const recordProgress = ({ db }: JobsDeps) =>
   async function recordProgress(record: ProgressRecord): Promise<void> {
+    const isNews =
+      record.progress === undefined
+        ? sql<boolean>`true`
+        : sql<boolean>`progress is distinct from ${JSON.stringify(record.progress)}::jsonb`;
     await db.transaction().execute(async (trx) => {
       const { numUpdatedRows } = await trx
         .updateTable('jobs')
         .set({
-          ...advance(record.status, record.reason, record.podAttempt),
+          ...advance(record.status, record.reason, record.podAttempt, isNews),
           ...(record.progress === undefined ? {} : { progress: JSON.stringify(record.progress) }),
           ...(record.algorithmStartedAtMs === undefined ? {} : { algorithm_started_at: new Date(record.algorithmStartedAtMs) }),
         })

@@ -8,7 +8,7 @@ import { appendLog, dropEndedLogs, readLog } from './logs.ts';
 import { nonceOf, reserveJob, spendNonce } from './nonces.ts';
 
 export type { JobCount, JobFilter, JobRow, ProgressRecord } from './jobs.ts';
-export type { ResultEntry, Termination } from './schema.ts';
+export type { ResultEntry } from './schema.ts';
 
 /** Every operation of the ledger, each safe to repeat. */
 export const createLedger = ({ db }: Pick<LedgerConnection, 'db'>, keyring: Keyring) => {

@@ -6,6 +6,3 @@ export const storageKeys = {
   /** folder for results; api and gateway must see the same one */
   C2D_STORAGE_FOLDER: z.string().min(1),
 };
-
-/** Values of `storageKeys`. */
-export type StorageConfig = z.output<z.ZodObject<typeof storageKeys>>;

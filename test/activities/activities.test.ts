@@ -1,4 +1,3 @@
-import { describe, expect, test } from '@jest/globals';
 import { CompleteAsyncError } from '@temporalio/activity';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { createPod } from '../../activities/createPod.ts';

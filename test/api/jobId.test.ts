@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { deriveJobId } from '../../api/jobId.ts';
 import { canonicalJson, parseExactJson, withPlainNumbers } from '../../api/losslessJson.ts';

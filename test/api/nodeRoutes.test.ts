@@ -1,4 +1,3 @@
-import { describe, expect, test } from '@jest/globals';
 import request from 'supertest';
 import { createApp } from '../../api/app.ts';
 import { nodeRoutes } from '../../api/node/routes.ts';

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { describe, expect, test } from '@jest/globals';
 import { nodeRoutes } from '../../api/node/routes.ts';
 import { describeApi } from '../../api/openapi.ts';
 

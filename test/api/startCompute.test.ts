@@ -1,4 +1,3 @@
-import { describe, expect, test } from '@jest/globals';
 import type { Wallet } from 'ethers';
 import { createApp } from '../../api/app.ts';
 import { aDid, anAddress, aTransaction } from '../support/builders.ts';

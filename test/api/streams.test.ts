@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { get as httpGet, type IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
-import { afterEach, describe, expect, test } from '@jest/globals';
 import request from 'supertest';
 import { createApp } from '../../api/app.ts';
 import { listen, type Listener } from '../../infra/process/listen.ts';

@@ -25,5 +25,3 @@ export const orchestratorConfig = z
     C2D_REGISTER_SEARCH_ATTRIBUTES: flag.default(true),
   })
   .superRefine(requireOneGatewayRoute);
-
-export type OrchestratorConfig = z.output<typeof orchestratorConfig>;

@@ -1,6 +1,5 @@
 /** A consumer of tests: signs as ocean.js 8 does, and judges every answer by the schemas of the description. */
 
-import { expect } from '@jest/globals';
 import { Wallet, getBytes, id } from 'ethers';
 import type { Express } from 'express';
 import request, { type Response, type Test } from 'supertest';

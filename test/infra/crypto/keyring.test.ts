@@ -1,4 +1,3 @@
-import { describe, expect, test } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { createKeyring, keyringText } from '../../../infra/crypto/keyring.ts';

@@ -1,4 +1,3 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { listenForChanges } from '../../../infra/ledger/changes.ts';
 import type { ResultEntry } from '../../../infra/ledger/ledger.ts';
 import { status } from '../../../workflows/contract/status.ts';

@@ -1,6 +1,5 @@
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { describe, expect, test } from '@jest/globals';
 import { execa } from 'execa';
 import { createTemporaryFolder } from './temporaryFolder.ts';
 

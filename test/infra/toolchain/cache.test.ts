@@ -2,7 +2,6 @@ import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { execa } from 'execa';
 import { cacheFolder, cachePath, ensureCached, isCached, withLock } from '../../../infra/toolchain/cache.ts';
 import { createTemporaryFolder } from './temporaryFolder.ts';

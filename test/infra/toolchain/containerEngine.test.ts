@@ -1,5 +1,4 @@
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { instanceLabel } from '../../../infra/pods/dockerSpec.ts';

@@ -1,6 +1,5 @@
 import { chmodSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterEach, describe, expect, test } from '@jest/globals';
 import { ensureBusybox } from '../../../infra/toolchain/busybox.ts';
 import { startContainerEngine } from '../../../infra/toolchain/containerEngine.ts';
 import { renderDiagnoses } from '../../../infra/toolchain/doctor.ts';

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { describe, expect, test } from '@jest/globals';
 import { execa } from 'execa';
 import { createCleanups, settleAll } from '../../../infra/toolchain/cleanups.ts';
 import { createInstanceName, isAbandoned } from '../../../infra/toolchain/instanceName.ts';

@@ -1,5 +1,4 @@
 import path from 'node:path';
-import { describe, expect, test } from '@jest/globals';
 import { Client as TemporalClient, Connection } from '@temporalio/client';
 import { Client } from 'pg';
 import { startPostgres } from '../../../infra/toolchain/postgres.ts';

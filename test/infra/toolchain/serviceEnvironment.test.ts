@@ -1,4 +1,3 @@
-import { describe, expect, test } from '@jest/globals';
 import { apiConfig } from '../../../api/config.ts';
 import { parseConfig } from '../../../infra/process/config.ts';
 import {

@@ -1,6 +1,5 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { describeStack } from '../../../infra/toolchain/describeStack.ts';
 import { serviceNames } from '../../../infra/toolchain/serviceEnvironment.ts';
 import { startStack, type Stack } from '../../../infra/toolchain/stack.ts';
