@@ -28,6 +28,7 @@ export const renderJob = (row: JobRow): ComputeJob => ({
   isFree: row.isFree,
   status: row.status,
   statusText: statusText(row.status),
+  statusReason: row.reason,
   dateCreated: toEpochText(row.createdAtMs),
   dateFinished: row.finishedAtMs === null ? null : toEpochText(row.finishedAtMs),
   algoStartTimestamp: startedOrZero(row.algorithmStartedAtMs),

@@ -132,6 +132,7 @@ export const computeJob = z
     isFree: z.boolean(),
     status: z.number().int(),
     statusText: z.string(),
+    statusReason: z.string().meta({ description: 'one line for people: what the job is doing, what it waits for, why it ended' }),
     dateCreated: epochText.meta({ description: 'decimal seconds since the epoch' }),
     dateFinished: epochText.nullable(),
     algoStartTimestamp: epochText,

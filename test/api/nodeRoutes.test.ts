@@ -236,6 +236,7 @@ describe('GET compute', () => {
       jobIdHash: '0xbd7d4d2e64eceabc118c16691fadee1cb2b161eff89a87cecb56682f82f97ad7',
       status: 82,
       statusText: 'Algorithm exited with an error',
+      statusReason: row.reason,
       dateCreated: '1742291065.119',
       dateFinished: '1742291075.5',
       algoStartTimestamp: '1742291070',

@@ -37,7 +37,8 @@ export const publish = async (deps: PublishDeps): Promise<void> => {
       break;
     } catch (err) {
       if (!(err instanceof PhaseFailure)) throw err;
-      if (!err.retryable) await failForGood(deps.gateway, 'publishOutputs', err);
+      // a store that refuses can be repaired while the outputs wait here; everything else final would stay as it is
+      if (!err.retryable && err.type !== 'StorageRefused') await failForGood(deps.gateway, 'publishOutputs', err);
       await failForNow(deps.gateway, 'publishOutputs', err);
     }
   }

@@ -38,8 +38,12 @@ const forward = async ({ ledger, reports }: ReportsDeps, pod: PodRef, report: Ph
   switch (report.outcome) {
     case 'exitUnknown':
       return failPhase(reports)(report.phase, pod, lookAgain());
-    case 'failed':
-      return failPhase(reports)(report.phase, pod, failureOf(report));
+    case 'failed': {
+      const failure = failureOf(report);
+      // the job waits in this state until the phase goes again: clients are told why
+      if (report.retryable) await ledger.recordProgress({ ...pod, status: phaseStatus[report.phase], reason: failure.message });
+      return failPhase(reports)(report.phase, pod, failure);
+    }
     case 'done':
       return completePhase(reports)(report.phase, pod, await recordDone(ledger, pod, report));
     default:
@@ -60,6 +64,13 @@ const genericFailure: Readonly<Record<AgentPhase, FailureType>> = {
   stageInputs: 'InputUnavailable',
   runAlgorithm: 'ContainerFailed',
   publishOutputs: 'StorageUnavailable',
+};
+
+/** What a job shows while it is in a phase. */
+const phaseStatus: Readonly<Record<AgentPhase, number>> = {
+  stageInputs: status.provisioningData,
+  runAlgorithm: status.running,
+  publishOutputs: status.publishing,
 };
 
 const failureOf = (report: Extract<PhaseReport, { outcome: 'failed' }>): ApplicationFailure => {

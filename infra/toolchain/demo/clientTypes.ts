@@ -108,6 +108,7 @@ export interface ClientJob {
   readonly owner: string;
   readonly status: number;
   readonly statusText: string;
+  readonly statusReason?: string;
   readonly dateCreated: string;
   readonly dateFinished: string | null;
   readonly results: readonly ClientResult[];

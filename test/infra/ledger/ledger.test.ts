@@ -156,6 +156,18 @@ describe('progress', () => {
     expect(await test_.ledger.readJob(jobId)).toMatchObject({ status: 40, reason: 'running' });
   });
 
+  test('what is in the way is told until there is progress again', async () => {
+    const jobId = await jobWithPod();
+    const at = { jobId, podAttempt: 1, status: status.publishing };
+    const reason = async () => (await test_.ledger.readJob(jobId))?.reason;
+    await test_.ledger.recordProgress({ ...at, reason: '0 of 2 files', progress: { filesDone: 0 } });
+    await test_.ledger.recordProgress({ ...at, reason: 'the store is full' });
+    await test_.ledger.recordProgress({ ...at, reason: '0 of 2 files', progress: { filesDone: 0 } });
+    expect(await reason()).toBe('the store is full');
+    await test_.ledger.recordProgress({ ...at, reason: '1 of 2 files', progress: { filesDone: 1 } });
+    expect(await reason()).toBe('1 of 2 files');
+  });
+
   test('a second pod starts over, and the first one is heard no more', async () => {
     const jobId = await jobWithPod();
     await test_.ledger.recordProgress({ jobId, podAttempt: 1, status: status.running, reason: 'running' });

@@ -103,6 +103,16 @@ describe('POST reports', () => {
     expect(ledger.progress).toMatchObject([{ status: 60 }]);
   });
 
+  test.each([
+    ['stageInputs', 30],
+    ['publishOutputs', 60],
+  ])('clients read why %s has to go again', async (phase, status) => {
+    const { post, temporal, ledger } = await startGateway();
+    temporal.start(`${phase}/1`);
+    expect((await post('/reports', failed({ phase }))).status).toBe(200);
+    expect(ledger.progress).toEqual([{ jobId: expect.any(String), podAttempt: 1, status, reason: 'the result store is full' }]);
+  });
+
   test('an unknown exit makes the next attempt ask the runtime at once', async () => {
     const { post, temporal } = await startGateway();
     const activity = temporal.start('runAlgorithm/1');
