@@ -43,6 +43,9 @@ export interface Stack {
   readonly engineFolder: string | undefined;
   /** label value of all its containers and volumes */
   readonly instance: string;
+  readonly agentImage: string;
+  /** what agents see of this machine: the folder with the gateway's socket */
+  readonly gatewayFolder: string;
   readonly processes: Readonly<Record<ServiceName, Restartable>>;
   /** absent when `DATABASE_URL` names a server that is not ours */
   readonly postgres: Restartable | undefined;
@@ -86,6 +89,7 @@ const raiseStack = async (options: StackOptions, cleanups: Cleanups): Promise<St
     docker: parts.engine.docker,
     engineFolder: parts.engine.storageFolder,
     instance,
+    agentImage: parts.engine.agentImage,
     postgres: parts.database.server,
     temporal: parts.temporal,
     close: () => cleanups.run(),
@@ -115,7 +119,7 @@ const startServices = async ({
   instance,
   cleanups,
   options,
-}: ServicesOptions): Promise<Pick<Stack, 'apiUrl' | 'storageFolder' | 'processes'>> => {
+}: ServicesOptions): Promise<Pick<Stack, 'apiUrl' | 'storageFolder' | 'gatewayFolder' | 'processes'>> => {
   const storageFolder = path.join(folder, 'storage');
   const gatewayFolder = path.join(folder, 'gateway');
   await mkdir(storageFolder, { recursive: true, mode: 0o700 });
@@ -148,5 +152,5 @@ const startServices = async ({
     return service;
   };
   const processes = await settleAll({ api: start('api'), orchestrator: start('orchestrator'), gateway: start('gateway') });
-  return { apiUrl: `http://127.0.0.1:${apiPort}`, storageFolder, processes };
+  return { apiUrl: `http://127.0.0.1:${apiPort}`, storageFolder, gatewayFolder, processes };
 };
