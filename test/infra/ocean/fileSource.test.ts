@@ -36,7 +36,7 @@ beforeAll(async () => {
 afterAll(() => Promise.all([outbound.close(), server.close()]));
 
 const readAll = async (stream: Readable): Promise<string> => Buffer.concat(await stream.toArray()).toString();
-const open = (file: unknown, { start = 0, userdata = null } = {}) =>
+const open = (file: unknown, { start = 0, userdata }: { start?: number; userdata?: unknown } = {}) =>
   source.open(parseFileObject(file), { start, userdata, signal: AbortSignal.timeout(5_000) });
 const urlFile = (url: string, over: Readonly<Record<string, unknown>> = {}) => ({ type: 'url', url, ...over });
 
