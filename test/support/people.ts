@@ -16,10 +16,16 @@ const callChain = async (rpcUrl: string, method: string, params: readonly unknow
   if (body.error !== undefined) throw new Error(`${method}: ${body.error.message}`);
 };
 
-/** A person with a new, funded wallet and the unmodified client library. */
-export const startPerson = async (stack: StackDescription): Promise<Consumer> => {
-  const { address, privateKey } = Wallet.createRandom();
-  await callChain(stack.rpcUrl, 'anvil_setBalance', [address, `0x${fundWei.toString(16)}`]);
+/** Gives a wallet what transactions cost. */
+export const fundWallet = (rpcUrl: string, address: string): Promise<void> =>
+  callChain(rpcUrl, 'anvil_setBalance', [address, `0x${fundWei.toString(16)}`]);
+
+/** A person with a funded wallet, a new one by default, and the unmodified client library. */
+export const startPerson = async (
+  stack: StackDescription,
+  { address, privateKey }: Pick<Wallet, 'address' | 'privateKey'> = Wallet.createRandom(),
+): Promise<Consumer> => {
+  await fundWallet(stack.rpcUrl, address);
   const { clientsFolder, addressFile, rpcUrl, apiUrl } = stack;
   return startConsumer({ clientsFolder, addressFile, rpcUrl, apiUrl, privateKey });
 };
