@@ -7,7 +7,7 @@ import { gatewayConfig } from '../../workers/gateway/config.ts';
 import { orchestratorConfig } from '../../workers/orchestrator/config.ts';
 
 const text = readFileSync(new URL('../../docs/configuration.md', import.meta.url), 'utf8');
-const row = /^\| `([A-Z][A-Z0-9_]+)`( \*)? \| ([aog ]+) \| (.*?) \|/gm;
+const row = /^\| `([A-Z][A-Z0-9_]+)`( \*)? *\| ([aog ]+?) *\| (.*?) *\|/gm;
 const documented = [...text.matchAll(row)].map(([, key = '', star, processes = '', value = '']) => ({
   key,
   required: star !== undefined,
