@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { guardProgram, releaseProgram } from '../guard.ts';
 
 export const localChainId = 8996;
 
@@ -82,6 +83,17 @@ const endChild = async (child: ChildProcess): Promise<void> => {
   clearTimeout(timer);
 };
 
+/** In a process group of its own, so that a Ctrl-C in the terminal reaches us only; it does not outlive us, however we end. */
+const spawnGuarded = (args: readonly string[]) => {
+  const child = spawn(anvilBinary(), args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  const { pid } = child;
+  if (pid !== undefined) {
+    guardProgram(pid);
+    child.once('exit', () => releaseProgram(pid));
+  }
+  return child;
+};
+
 /**
  * Starts a chain with id 8996 and automatic mining on 127.0.0.1; resolves once it answers.
  * @param options.dataFolder where the chain is kept between runs; absent: in memory
@@ -95,11 +107,10 @@ export const startAnvil = async (options: { readonly dataFolder?: string; readon
     keep.push('--state', join(options.dataFolder, 'chain.json'), '--state-interval', '5');
   }
   const args = ['--host', '127.0.0.1', '--port', String(port), '--chain-id', String(localChainId), '--order', 'fifo', '--silent'];
-  const child = spawn(anvilBinary(), [...args, '--gas-limit', '200000000', ...keep], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawnGuarded([...args, '--gas-limit', '200000000', ...keep]);
   let text = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (text = (text + chunk.toString()).slice(-2_000)));
   const failed = new Promise<never>((_resolve, reject) => child.once('error', reject));
-  // a chain must not outlive the process that started it
   const killWithParent = (): void => void child.kill('SIGKILL');
   process.once('exit', killWithParent);
   const close = async (): Promise<void> => {
