@@ -19,6 +19,8 @@ export const podKeys = {
   /** with an engine that cannot share sockets: the gateway's address, and the engine network that reaches it alone */
   C2D_GATEWAY_URL: z.url({ protocol: /^https?$/ }).optional(),
   C2D_GATEWAY_NETWORK: z.string().optional(),
+  /** path, on the engine's machine, of a stricter seccomp profile; Podman only: Docker Engine takes no paths and needs none */
+  C2D_SECCOMP_PROFILE: z.string().regex(/^\//, 'is not an absolute path').optional(),
   C2D_POD_PIDS_LIMIT: z.coerce.number().int().min(8).default(defaultPodSettings.pidsLimit),
   C2D_POD_TMP_BYTES: bytes.default(defaultPodSettings.tmpBytes),
   C2D_AGENT_MEMORY_BYTES: bytes.default(defaultPodSettings.agentMemoryBytes),
@@ -49,6 +51,7 @@ export const podSettingsOf = (config: PodConfig): DockerPodSettings => ({
     config.C2D_GATEWAY_SOCKET_FOLDER === undefined
       ? { kind: 'tcp', url: config.C2D_GATEWAY_URL ?? '', network: config.C2D_GATEWAY_NETWORK ?? '' }
       : { kind: 'unixSocket', directory: config.C2D_GATEWAY_SOCKET_FOLDER },
+  ...(config.C2D_SECCOMP_PROFILE !== undefined && { seccompProfile: config.C2D_SECCOMP_PROFILE }),
   pidsLimit: config.C2D_POD_PIDS_LIMIT,
   tmpBytes: config.C2D_POD_TMP_BYTES,
   agentMemoryBytes: config.C2D_AGENT_MEMORY_BYTES,

@@ -26,6 +26,8 @@ export interface DockerPodSettings {
   /** reference of the agent's image, present on the engine or pullable */
   readonly agentImage: string;
   readonly gateway: GatewayRoute;
+  /** path of a seccomp profile on the engine's machine; absent: the engine's default */
+  readonly seccompProfile?: string;
   readonly pidsLimit: number;
   /** size of the algorithm's `/tmp`; it counts against its memory */
   readonly tmpBytes: number;
@@ -114,6 +116,8 @@ export const algorithmContainer = (
       Memory: memoryBytes,
       MemorySwap: memoryBytes,
       NanoCpus: Math.round(cpu * 1e9),
+      // when the machine runs out of memory, an algorithm goes before anything of the platform
+      OomScoreAdj: 500,
       RestartPolicy: { Name: 'no' },
     },
   };
@@ -148,9 +152,9 @@ export const agentContainer = (spec: PodSpec, settings: DockerPodSettings): Cont
   };
 };
 
-const hardening = ({ pidsLimit }: DockerPodSettings) => ({
+const hardening = ({ pidsLimit, seccompProfile }: DockerPodSettings) => ({
   CapDrop: ['ALL'],
-  SecurityOpt: ['no-new-privileges'],
+  SecurityOpt: ['no-new-privileges', ...(seccompProfile === undefined ? [] : [`seccomp=${seccompProfile}`])],
   ReadonlyRootfs: true,
   Privileged: false,
   PidsLimit: pidsLimit,

@@ -19,6 +19,8 @@ export interface ContainerEngine {
   readonly socketPath: string;
   /** the engine's own folder on this machine; undefined for an engine that is not ours */
   readonly storageFolder: string | undefined;
+  /** path of a seccomp profile for pods; undefined: the engine's default, which suffices on Docker Engine */
+  readonly seccompProfile: string | undefined;
   /** Ends what we started; an engine of the machine stays. */
   close(): Promise<void>;
 }
@@ -54,6 +56,7 @@ export const startContainerEngine = async ({
     docker: service.docker,
     socketPath: service.socketPath,
     storageFolder: service.storageFolder,
+    seccompProfile: service.seccompProfile,
     close: () => service.close(),
   };
 };
@@ -67,7 +70,8 @@ const findDocker = async (): Promise<ContainerEngine | undefined> => {
   const docker = new Docker({ socketPath });
   try {
     const version = await withPatience(docker.version());
-    return { kind: 'docker', version: version.Version, docker, socketPath, storageFolder: undefined, close: async () => undefined };
+    const notOurs = { storageFolder: undefined, seccompProfile: undefined, close: async () => undefined };
+    return { kind: 'docker', version: version.Version, docker, socketPath, ...notOurs };
   } catch (err) {
     // a socket left behind by an engine that is not running is as good as none
     if (!isNamed) return undefined;

@@ -11,6 +11,7 @@ import { installDebianPackages } from './debian.ts';
 import { MissingPart, messageOf, type FoundPart, type Report } from './parts.ts';
 import { startProgram, waitUntilReady, type Program } from './program.ts';
 import { findOnPath, runProgram } from './run.ts';
+import { findDefaultProfile, writeHardenedProfile } from './seccompProfile.ts';
 
 const remedy = 'start Docker, set DOCKER_HOST, or install podman and runc (Debian: apt-get install podman runc)';
 const readyPatienceMs = 30_000;
@@ -44,6 +45,8 @@ export interface PodmanService {
   readonly socketPath: string;
   /** what the engine stores on disk: images, containers, volumes */
   readonly storageFolder: string;
+  /** path of a hardened seccomp profile for pods; undefined where Podman brings none that could be hardened */
+  readonly seccompProfile: string | undefined;
   close(): Promise<void>;
 }
 
@@ -60,6 +63,7 @@ export const startPodman = async (podman: FoundPart, folder: string): Promise<Po
   for (const each of [folder, storage, state]) await mkdir(each, { recursive: true, mode: 0o711 });
   const settings = path.join(folder, 'containers.conf');
   await writeFile(settings, containersConf());
+  const seccompProfile = await hardenDefaultProfile(folder);
   const logFile = path.join(folder, 'podman.log');
   // where state lies must be the same in every run: the storage remembers it
   const places = ['--root', storage, '--runroot', path.join(state, 'root'), '--tmpdir', path.join(state, 'tmp')];
@@ -68,11 +72,21 @@ export const startPodman = async (podman: FoundPart, folder: string): Promise<Po
     file: podman.path,
     args: [...places, '--log-level', 'warn', 'system', 'service', '--time', '0', `unix://${socketPath}`],
     env: { ...process.env, CONTAINERS_CONF: settings, DOCKER_HOST: undefined, CONTAINER_HOST: undefined },
+    // Podman leaves files where it stands, such as one named `oom` for each container that ran out of memory
+    cwd: folder,
     logFile,
   });
   const docker = new Docker({ socketPath });
   await untilAnswering(program, docker, logFile);
-  return { docker, socketPath, storageFolder: storage, close: () => program.close() };
+  return { docker, socketPath, storageFolder: storage, seccompProfile, close: () => program.close() };
+};
+
+const hardenDefaultProfile = async (folder: string): Promise<string | undefined> => {
+  const source = findDefaultProfile();
+  if (source === undefined) return undefined;
+  const target = path.join(folder, 'seccomp.json');
+  await writeHardenedProfile(source, target);
+  return target;
 };
 
 const untilAnswering = async (program: Program, docker: Docker, logFile: string): Promise<void> => {

@@ -35,6 +35,8 @@ export interface ServicePlaces {
   readonly gatewayFolder: string;
   readonly dockerSocket: string;
   readonly agentImage: string;
+  /** absent: the engine's default */
+  readonly seccompProfile?: string | undefined;
   /** file with the bundled workflows */
   readonly workflowBundle: string;
   /** label value of everything that this installation creates on the container engine */
@@ -79,6 +81,7 @@ export const serviceEnvironment = (places: ServicePlaces): Readonly<Record<Servi
       ...healthPort(places, 'orchestrator'),
       C2D_DOCKER_SOCKET: places.dockerSocket,
       C2D_AGENT_IMAGE: places.agentImage,
+      ...(places.seccompProfile !== undefined && { C2D_SECCOMP_PROFILE: places.seccompProfile }),
       C2D_WORKFLOW_BUNDLE: places.workflowBundle,
       C2D_INSTANCE: places.instance,
       C2D_GATEWAY_SOCKET_FOLDER: places.gatewayFolder,

@@ -137,6 +137,7 @@ const startServices = async ({
     gatewayFolder,
     dockerSocket: parts.engine.socketPath,
     agentImage: parts.engine.agentImage,
+    seccompProfile: parts.engine.seccompProfile,
     workflowBundle: parts.workflowBundle,
     instance,
     apiPort,

@@ -77,6 +77,9 @@ const startEngine = async ({ folder, instance, report, cleanups }: StackPartsOpt
   const busybox = await ensureBusybox(report);
   const engine = cleanups.own(await startContainerEngine({ folder: path.join(folder, 'engine'), report }));
   report(`${engine.kind} ${engine.version}`);
+  if (engine.kind === 'podman' && engine.seccompProfile === undefined) {
+    report('podman has no seccomp.json here: algorithms run under its built-in filter, which lets them make user namespaces');
+  }
   cleanups.add(() => removeObjects(engine.docker, instance));
   for (const abandoned of await removeAbandoned(engine.docker)) report(`removed what ${abandoned} left behind`);
   const agentImage = await ensureAgentImage({ docker: engine.docker, busyboxPath: busybox.path, report });

@@ -60,6 +60,15 @@ describe('both containers', () => {
     expect(container.HostConfig?.Memory).toBe(container.HostConfig?.MemorySwap);
     expect(container.HostConfig?.Binds).toBeUndefined();
   });
+
+  const withProfile = { ...settings, seccompProfile: '/etc/durable-c2d/seccomp.json' };
+
+  test.each([
+    ['algorithm', algorithmContainer(spec, image, withProfile)],
+    ['agent', agentContainer(spec, withProfile)],
+  ])('the %s is under the seccomp profile that is configured', (_part, container) => {
+    expect(container.HostConfig?.SecurityOpt).toEqual(['no-new-privileges', 'seccomp=/etc/durable-c2d/seccomp.json']);
+  });
 });
 
 describe('algorithmContainer', () => {
@@ -89,6 +98,12 @@ describe('algorithmContainer', () => {
 
   test('gets the amounts of the job', () => {
     expect(algorithmContainer(spec, image, settings).HostConfig).toMatchObject({ Memory: 64 * 1024 ** 2, NanoCpus: 500_000_000 });
+  });
+
+  test('is ended before its agent when the machine runs out of memory', () => {
+    expect(algorithmContainer(spec, image, settings).HostConfig?.OomScoreAdj).toBeGreaterThan(
+      agentContainer(spec, settings).HostConfig?.OomScoreAdj ?? 0,
+    );
   });
 });
 

@@ -35,13 +35,19 @@ export const startPodHarness = async (): Promise<PodHarness> => {
     ensureAgentImage({ docker: engine.docker, busyboxPath }),
     ensureNodeAlgorithmImage({ docker: engine.docker, busyboxPath }),
   ]);
+  const { seccompProfile } = engine;
   return {
     engine,
     docker: engine.docker,
     algorithmImage,
     busyboxPath,
     folder,
-    settings: { ...defaultPodSettings, instance: `test-${randomBytes(6).toString('hex')}`, agentImage },
+    settings: {
+      ...defaultPodSettings,
+      instance: `test-${randomBytes(6).toString('hex')}`,
+      agentImage,
+      ...(seccompProfile !== undefined && { seccompProfile }),
+    },
     async close() {
       await engine.close();
       await rm(folder, { recursive: true, force: true });

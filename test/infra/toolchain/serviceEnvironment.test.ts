@@ -48,6 +48,14 @@ describe('serviceEnvironment', () => {
     expect(gateway.C2D_GATEWAY_SOCKET_PATH).toBe(`${orchestrator.C2D_GATEWAY_SOCKET_FOLDER}/gateway.sock`);
   });
 
+  test.each([
+    ['a profile', '/data/engine/seccomp.json'],
+    ['no profile', undefined],
+  ])('with %s, the orchestrator puts pods under it', (_title, seccompProfile) => {
+    const { orchestrator } = serviceEnvironment({ ...somePlaces(), seccompProfile });
+    expect(parseConfig(orchestratorConfig, orchestrator).C2D_SECCOMP_PROFILE).toBe(seccompProfile);
+  });
+
   test('keys of two installations differ', () => {
     const [one, other] = [generateServiceKeys(), generateServiceKeys()];
     expect(one.encryptionKeys).not.toBe(other.encryptionKeys);
