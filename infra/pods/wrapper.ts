@@ -90,7 +90,6 @@ echo "started $c2d_nonce" >&4
 (
   trap - PIPE
   ulimit -c 0 -f ${Math.ceil(fileBytes / 512)}
-  echo 500 > /proc/self/oom_score_adj
   exec "$c2d_program" "$@" >&3 2>&3 3>&- 4>&-
 ) < /dev/null 2> /dev/null &
 c2d_child=$!

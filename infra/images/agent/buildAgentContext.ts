@@ -1,7 +1,7 @@
 /** The build context of the agent's image: Node with its libraries, a static busybox, the agent as plain JavaScript. */
 
 import { createHash } from 'node:crypto';
-import { chmod, copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { stripTypeScriptTypes } from 'node:module';
 import path from 'node:path';
 import { copyNode } from '../nodeFiles.ts';
@@ -33,7 +33,8 @@ export const agentContext = async (
   await mkdir(control, { recursive: true });
   await chmod(control, 0o755);
   await copyFile(busyboxPath, path.join(control, 'busybox'));
-  await chmod(path.join(control, 'busybox'), 0o755);
+  // nobody else may read it: of a program that a process cannot read, it cannot read the memory either, and the wrapper is one
+  await chmod(path.join(control, 'busybox'), 0o711);
   await copyFile(containerfile, path.join(directory, 'Containerfile'));
   return { tag: `localhost/c2d-agent:${await digestOf(directory)}` };
 };
@@ -57,7 +58,7 @@ const makeDataFolder = async (data: string): Promise<void> => {
   }
 };
 
-/** Sixteen hex characters that differ when any file or name differs. */
+/** Sixteen hex characters that differ when any file, name or mode differs. */
 const digestOf = async (directory: string): Promise<string> => {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile()).map((entry) => path.join(entry.parentPath, entry.name));
@@ -66,7 +67,8 @@ const digestOf = async (directory: string): Promise<string> => {
     const digest = createHash('sha256')
       .update(await readFile(file))
       .digest('hex');
-    hash.update(`${path.relative(directory, file)} ${digest}\n`);
+    const { mode } = await stat(file);
+    hash.update(`${path.relative(directory, file)} ${mode.toString(8)} ${digest}\n`);
   }
   return hash.digest('hex').slice(0, 16);
 };
