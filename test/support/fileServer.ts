@@ -7,15 +7,19 @@ import type { AddressInfo } from 'node:net';
 /** Answers one request itself instead of serving content. */
 export type Handler = (req: IncomingMessage, res: ServerResponse) => void;
 
+/** What an address stands for. */
+export type Content = string | Uint8Array | Handler;
+
 export interface FileServer {
   /** Serves `content` under a new address. @returns the address */
-  serve(content: string | Uint8Array | Handler): string;
+  serve(content: Content): string;
   /** GET requests so far, per address */
   requests(url: string): number;
   close(): Promise<void>;
 }
 
-const sendContent = (content: Buffer, req: IncomingMessage, res: ServerResponse): void => {
+/** Answers one request with `content`, or the part of it that is asked for. */
+export const sendContent = (content: Buffer, req: IncomingMessage, res: ServerResponse): void => {
   const match = /^bytes=(\d+)-(\d*)$/.exec(req.headers.range ?? '');
   if (match === null) {
     res.writeHead(200, { 'content-length': content.length, 'accept-ranges': 'bytes' });

@@ -2,6 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { trustAlgorithm } from '../../infra/toolchain/demo/checksums.ts';
 import type {
   ClientEnvironment,
@@ -13,9 +14,11 @@ import type {
 import type { Consumer } from '../../infra/toolchain/demo/consumer.ts';
 import { followJob } from '../../infra/toolchain/demo/follow.ts';
 import { nameAsset, orderAssets } from '../../infra/toolchain/demo/ordering.ts';
+import type { Content } from './fileServer.ts';
 import type { Scene } from './scene.ts';
 
 const secondsPerJob = 60;
+const lookPatienceMs = 90_000;
 
 /** `image:tag` as the container section of an algorithm's metadata. */
 export const aContainer = (image: string, over: Partial<ContainerSection> = {}): ContainerSection => {
@@ -33,7 +36,7 @@ const rules: ComputeRules = {
 /** Publishes a dataset; anybody's own code may compute on it unless `compute` says otherwise. */
 export const publishDataset = (
   { publisher, files }: Scene,
-  { contents = ['a dataset'], compute = {} }: { contents?: readonly (string | Uint8Array)[]; compute?: Partial<ComputeRules> } = {},
+  { contents = ['a dataset'], compute = {} }: { contents?: readonly Content[]; compute?: Partial<ComputeRules> } = {},
 ): Promise<PublishedAsset> =>
   publisher.publishAsset({
     kind: 'dataset',
@@ -83,12 +86,15 @@ export const publishTrustingPair = async (
   return { algorithm, datasets: published };
 };
 
-/** The first environment that the service offers. */
-export const firstEnvironment = async (consumer: Consumer): Promise<ClientEnvironment> => {
-  const [environment] = await consumer.environments();
-  if (environment === undefined) throw new Error('the service offers no environment');
+/** An environment that the service offers: the one with this id, or the first. */
+export const findEnvironment = async (consumer: Consumer, id?: string): Promise<ClientEnvironment> => {
+  const environment = (await consumer.environments()).find((offered) => id === undefined || offered.id === id);
+  if (environment === undefined) throw new Error(`the service does not offer the environment ${id ?? ''}`);
   return environment;
 };
+
+/** The first environment that the service offers. */
+export const firstEnvironment = (consumer: Consumer): Promise<ClientEnvironment> => findEnvironment(consumer);
 
 /** The most that an environment gives to one job. */
 const everything = ({ resources = [] }: ClientEnvironment): readonly { id: string; amount: number }[] =>
@@ -102,7 +108,12 @@ const remember = ({ jobs }: Scene, [job]: readonly ClientJob[]): ClientJob => {
 
 /** A free job with code of the consumer's own. */
 export interface RawJob {
-  readonly code: string;
+  /** the code, or where it can be had */
+  readonly code: string | { readonly url: string };
+  /** id of the compute environment; default: the first one */
+  readonly environment?: string;
+  /** seconds that it may wait for a place */
+  readonly queueMaxWaitTime?: number;
   readonly datasets?: readonly PublishedAsset[];
   readonly container?: ContainerSection;
   readonly algocustomdata?: unknown;
@@ -110,9 +121,12 @@ export interface RawJob {
 }
 
 /** Starts a free job with raw code. */
-export const startRawJob = async (scene: Scene, { code, datasets = [], container, ...algorithm }: RawJob): Promise<ClientJob> => {
-  const environment = await firstEnvironment(scene.consumer);
-  const meta = { rawcode: code, container: container ?? aContainer(scene.stack.nodeImage) };
+export const startRawJob = async (
+  scene: Scene,
+  { code, environment: id, queueMaxWaitTime, datasets = [], container, ...algorithm }: RawJob,
+): Promise<ClientJob> => {
+  const environment = await findEnvironment(scene.consumer, id);
+  const meta = { ...(typeof code === 'string' ? { rawcode: code } : code), container: container ?? aContainer(scene.stack.nodeImage) };
   return remember(
     scene,
     await scene.consumer.freeComputeStart({
@@ -120,6 +134,7 @@ export const startRawJob = async (scene: Scene, { code, datasets = [], container
       datasets: datasets.map(nameAsset),
       algorithm: { ...algorithm, meta },
       resources: everything(environment),
+      ...(queueMaxWaitTime !== undefined && { queueMaxWaitTime }),
     }),
   );
 };
@@ -166,6 +181,18 @@ export const awaitEnd = async (scene: Scene, jobId: string): Promise<EndedJob> =
   }
   const logName = job.results.find((result) => result.type === 'algorithmLog')?.filename ?? '';
   return { job, results, log: results.get(logName)?.toString('utf8') ?? '' };
+};
+
+/** Looks at a job until it is as wanted. @throws Error when it ends before that, or after 90 s */
+export const awaitJob = async (scene: Scene, jobId: string, isWanted: (job: ClientJob) => boolean): Promise<ClientJob> => {
+  const deadline = performance.now() + lookPatienceMs;
+  for (;;) {
+    const [job] = await scene.consumer.computeStatus({ jobId });
+    if (job !== undefined && isWanted(job)) return job;
+    if (job === undefined || job.dateFinished !== null || performance.now() > deadline)
+      throw new Error(`the job is ${job?.status} ${job?.statusText}: ${job?.terminationDetails?.reason ?? job?.statusReason}`);
+    await delay(50);
+  }
 };
 
 /** Starts a free job with raw code and waits for its end. */

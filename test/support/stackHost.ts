@@ -8,6 +8,7 @@ import { rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setInterval } from 'node:timers';
 import { startStack, type Stack } from '../../infra/toolchain/stack.ts';
+import { sharedEnvironments } from './environments.ts';
 import { describeForTests } from './stackDescription.ts';
 
 const [folder = '.', jestPid = '0'] = process.argv.slice(2);
@@ -45,7 +46,7 @@ setInterval(() => {
 }, watchMs);
 
 try {
-  stack = await startStack();
+  stack = await startStack({ environments: sharedEnvironments });
   await publish('stack.json', JSON.stringify(await describeForTests(stack)));
 } catch (err) {
   await publish('failure', err instanceof Error ? (err.stack ?? err.message) : String(err));

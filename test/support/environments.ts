@@ -1,0 +1,36 @@
+/** Compute environments of the shared stack. The first is the one that tests use unless they say otherwise. */
+
+import { localEnvironment, type EnvironmentSettings } from '../../infra/toolchain/serviceEnvironment.ts';
+
+const mebibyte = 1024 ** 2;
+
+/** Limits that tests break on purpose, with room for many jobs at once. */
+export const tinyLimits = { inputBytes: 4 * mebibyte, outputBytes: 2 * mebibyte, outputFiles: 2_000, logBytes: 256 * 1024 } as const;
+
+const smallPods = {
+  cpu: { min: 0.1, max: 1, total: 64 },
+  ram: { min: 0.0625, max: 0.25, total: 16 },
+  disk: { min: 0.0625, max: 0.0625, total: 10 },
+};
+
+/** Small limits; many places. */
+const tiny: EnvironmentSettings = {
+  id: 'tiny',
+  resources: smallPods,
+  free: { maxJobs: 32, maxJobDuration: 120 },
+  limits: { ...tinyLimits, graceSeconds: 5 },
+};
+
+/** Waits for nothing long: not for a silent source, and not for an algorithm. */
+const brief: EnvironmentSettings = {
+  id: 'brief',
+  resources: smallPods,
+  free: { maxJobs: 32, maxJobDuration: 6 },
+  limits: { transferPatienceSeconds: 2, stageSeconds: 20, graceSeconds: 2 },
+};
+
+/** One free job at a time. */
+const single: EnvironmentSettings = { id: 'single', resources: smallPods, free: { maxJobs: 1, maxJobDuration: 120 } };
+
+/** What the shared stack offers. */
+export const sharedEnvironments: readonly EnvironmentSettings[] = [localEnvironment, tiny, brief, single];
