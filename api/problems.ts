@@ -57,6 +57,7 @@ export const failureHttpStatus = {
   StorageRefused: 503,
   StorageUnavailable: 503,
   PhaseTimedOut: 503,
+  ServiceUnavailable: 503,
 } as const satisfies Record<FailureType, number>;
 
 /** How a route's errors look: a bare JSON string (start calls) or `{"error": …}`. */

@@ -31,6 +31,8 @@ export const connectLedger = (databaseUrl: string, onIdleError: (err: Error) => 
     application_name: 'durable-c2d',
   });
   pool.on('error', onIdleError);
+  // the pool listens to idle connections only: one that breaks between two statements of a transaction would end the process
+  pool.on('connect', (client) => client.on('error', () => undefined));
   const db = new Kysely<LedgerDatabase>({ dialect: new PostgresDialect({ pool }) });
   return { db, pool, close: () => db.destroy() };
 };

@@ -4,16 +4,17 @@ import { sql } from 'kysely';
 import type { Keyring } from '../crypto/keyring.ts';
 import type { LedgerConnection } from './connect.ts';
 import * as jobs from './jobs.ts';
+import { translateLedgerErrors } from './ledgerFailure.ts';
 import { appendLog, dropEndedLogs, readLog } from './logs.ts';
 import { nonceOf, reserveJob, spendNonce } from './nonces.ts';
 
 export type { JobCount, JobFilter, JobRow, ProgressRecord } from './jobs.ts';
 export type { ResultEntry } from './schema.ts';
 
-/** Every operation of the ledger, each safe to repeat. */
+/** Every operation of the ledger, each safe to repeat. @throws JobFailure ServiceUnavailable while the database is away */
 export const createLedger = ({ db }: Pick<LedgerConnection, 'db'>, keyring: Keyring) => {
   const deps: jobs.JobsDeps = { db, keyring };
-  return {
+  return translateLedgerErrors({
     nonceOf: nonceOf(deps),
     spendNonce: spendNonce(deps),
     reserveJob: reserveJob(deps),
@@ -38,7 +39,7 @@ export const createLedger = ({ db }: Pick<LedgerConnection, 'db'>, keyring: Keyr
     check: async (): Promise<void> => {
       await sql`select 1`.execute(db);
     },
-  };
+  });
 };
 
 export type Ledger = ReturnType<typeof createLedger>;

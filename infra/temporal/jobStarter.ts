@@ -15,6 +15,7 @@ import type { Acceptance, JobRef } from '../../workflows/contract/job.ts';
 import { awaitAccepted } from '../../workflows/contract/messages.ts';
 import type { JobSpec } from '../../workflows/contract/spec.ts';
 import type { ComputeEnvironment } from '../environments/environments.ts';
+import { temporalFailure } from './temporalFailure.ts';
 
 /** What became of a start. `pending`: the verdict takes longer than a client should wait; ask for the job's status. */
 export type StartOutcome =
@@ -40,7 +41,7 @@ export interface JobStarterDeps {
   readonly verdictPatienceMs?: number;
 }
 
-/** Starts and stops jobs. Every call may be repeated. */
+/** Starts and stops jobs. Every call may be repeated. @throws JobFailure ServiceUnavailable while Temporal is away */
 export interface JobStarter {
   start(job: { readonly spec: JobSpec; readonly environment: ComputeEnvironment }): Promise<StartOutcome>;
   /** Asks a job to stop; a job that has ended stays as it is. */
@@ -97,18 +98,32 @@ export const createJobStarter = (deps: JobStarterDeps): JobStarter => ({
     } catch (err) {
       if (err instanceof WorkflowUpdateFailedError && err.cause instanceof ApplicationFailure)
         return refusal(err.cause.type, err.cause.message);
-      if (err instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isDeadline(err)) return { kind: 'pending' };
-      throw err;
+      const isLate = err instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isDeadline(err);
+      if (isLate && (await isStarted(deps, spec.jobId))) return { kind: 'pending' };
+      throw temporalFailure(err);
     }
   },
   async stop(jobId) {
     try {
-      await deps.client.workflow.getHandle(jobWorkflowId(jobId)).cancel();
+      const handle = deps.client.workflow.getHandle(jobWorkflowId(jobId));
+      await deps.client.withDeadline(Date.now() + stopPatienceMs, () => handle.cancel());
     } catch (err) {
-      if (!(err instanceof WorkflowNotFoundError)) throw err;
+      if (!(err instanceof WorkflowNotFoundError)) throw temporalFailure(err);
     }
   },
 });
+
+const stopPatienceMs = 10_000;
+const lookPatienceMs = 2_000;
+
+/** True when the job is known to have begun: only then does asking for its status make sense. */
+const isStarted = async ({ client }: JobStarterDeps, jobId: string): Promise<boolean> => {
+  const look = client.withDeadline(Date.now() + lookPatienceMs, () => client.workflow.getHandle(jobWorkflowId(jobId)).describe());
+  return look.then(
+    () => true,
+    () => false,
+  );
+};
 
 const refusal = (type: string | null | undefined, message: string): StartOutcome => ({
   kind: 'refused',

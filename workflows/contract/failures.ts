@@ -56,6 +56,8 @@ const faults = {
   StorageRefused: 'operator',
   StorageUnavailable: 'platform',
   PhaseTimedOut: 'platform',
+  /** the service's own database or workflow server is away; goes away by itself */
+  ServiceUnavailable: 'platform',
 } as const satisfies Record<string, Fault>;
 
 /** Name of a failure; also the `type` of the ApplicationFailure that Temporal shows. */
