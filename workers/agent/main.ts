@@ -10,11 +10,16 @@ process.umask(0o022);
 process.on('SIGTERM', () => undefined);
 process.on('SIGINT', () => undefined);
 
-try {
+// no await at the top: the image has all modules in one CommonJS file
+const run = async (): Promise<void> => {
   const { gateway, token, dataFolder, controlFolder } = readConfig(process.env);
   await runAgent({ gateway: createGateway(createSend(gateway, token)), dataFolder, controlFolder });
-  process.exit(0);
-} catch (err) {
-  process.stderr.write(`the agent failed: ${err instanceof Error ? (err.stack ?? err.name) : 'unknown'}\n`);
-  process.exit(1);
-}
+};
+
+run().then(
+  () => process.exit(0),
+  (err: unknown) => {
+    process.stderr.write(`the agent failed: ${err instanceof Error ? (err.stack ?? err.name) : 'unknown'}\n`);
+    process.exit(1);
+  },
+);

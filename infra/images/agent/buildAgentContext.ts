@@ -2,9 +2,9 @@
 
 import { createHash } from 'node:crypto';
 import { chmod, copyFile, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { stripTypeScriptTypes } from 'node:module';
 import path from 'node:path';
 import { copyNode } from '../nodeFiles.ts';
+import { bundleAgent } from './bundleAgent.ts';
 
 const sources = path.resolve(import.meta.dirname, '../../../workers/agent');
 const containerfile = path.join(import.meta.dirname, 'Containerfile');
@@ -14,7 +14,7 @@ const dataFolders = ['inputs', 'transformations', 'ddos', 'logs', 'outputs'];
 
 /**
  * Writes `Containerfile` and all files of the agent's image below `directory`, which is empty.
- * Types are stripped here, once, and not at the start of every pod.
+ * Types are stripped and modules joined here, once, and not at the start of every pod.
  * @param options `busyboxPath`: a statically linked busybox for the engine's processor
  * @returns the image's name: its tag is a digest of everything in it, so an image of that name is this one
  */
@@ -25,10 +25,9 @@ export const agentContext = async (
   const rootfs = path.join(directory, 'rootfs');
   const control = path.join(directory, 'control');
   for (const folder of ['agent', 'tmp', 'run/c2d', 'etc']) await mkdir(path.join(rootfs, folder), { recursive: true });
-  await writeFile(path.join(rootfs, 'agent/package.json'), '{"type":"module"}\n');
   await writeFile(path.join(rootfs, 'etc/passwd'), 'agent:x:64242:64242::/:/nowhere\n');
   await copyNode(rootfs);
-  await writeAgent(path.join(rootfs, 'agent'));
+  await writeFile(path.join(rootfs, 'agent/main.cjs'), await bundleAgent(sources));
   await makeDataFolder(path.join(directory, 'data'));
   await mkdir(control, { recursive: true });
   await chmod(control, 0o755);
@@ -37,16 +36,6 @@ export const agentContext = async (
   await chmod(path.join(control, 'busybox'), 0o711);
   await copyFile(containerfile, path.join(directory, 'Containerfile'));
   return { tag: `localhost/c2d-agent:${await digestOf(directory)}` };
-};
-
-/** Modules keep their names but for the ending; imports of types vanish with the types. */
-const writeAgent = async (folder: string): Promise<void> => {
-  for (const name of await readdir(sources)) {
-    if (!name.endsWith('.ts')) continue;
-    const code = stripTypeScriptTypes(await readFile(path.join(sources, name), 'utf8'));
-    const plain = code.replaceAll(/(\bfrom\s+'\.\/[^'\n]+)\.ts'/g, "$1.js'");
-    await writeFile(path.join(folder, name.replace(/\.ts$/, '.js')), plain);
-  }
 };
 
 const makeDataFolder = async (data: string): Promise<void> => {
