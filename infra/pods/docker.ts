@@ -6,7 +6,7 @@ import { JobFailure } from '../../workflows/contract/failures.ts';
 import type { PodRef } from '../../workflows/contract/job.ts';
 import type { ListedPod, PodRuntime, PodSpec } from '../../workflows/contract/pod.ts';
 import { dockerFailure, hasStatus, isNameConflict, type DockerStep } from './dockerFailure.ts';
-import { ensureImage } from './dockerImages.ts';
+import { ensureImage, type EnsureImageRequest } from './dockerImages.ts';
 import { agentContainer, algorithmContainer, instanceLabel, podLabels, podParts, type DockerPodSettings } from './dockerSpec.ts';
 import { podOutcome, type ContainerState } from './podOutcome.ts';
 
@@ -51,51 +51,76 @@ const during = async <Result>(step: DockerStep, work: Promise<Result>): Promise<
 
 /** The agent starts, and stages, while the algorithm's image is still being pulled. */
 const createPod = async ({ docker, settings }: DockerPodsDeps, spec: PodSpec, onProgress: (line: string) => void): Promise<void> => {
-  const { volumes } = podParts(spec.pod);
-  await Promise.all(Object.values(volumes).map((name) => createVolume({ docker, settings }, name, spec)));
+  const volumes = Object.values(podParts(spec.pod).volumes);
+  await Promise.all(volumes.map((name) => createVolume({ docker, settings }, name, spec)));
+  // looked at while containers are being created; none is started before
+  const volumesAreOurs = Promise.all(volumes.map((name) => requireOurVolume({ docker, settings }, name, spec)));
   const abandoned = new AbortController();
   const agentStarted = (async () => {
-    await ensureImage({ docker, image: settings.agentImage, onProgress, signal: abandoned.signal });
-    const id = await createContainer({ docker, settings }, agentContainer(spec, settings), spec);
-    await startContainer(docker, id);
+    const agent = await createAgent({ docker, settings }, spec, { onProgress, signal: abandoned.signal });
+    await volumesAreOurs;
+    await startContainer(docker, agent);
   })();
   const algorithmCreated = (async () => {
     const image = await ensureImage({ docker, image: spec.image, onProgress, signal: abandoned.signal });
     return createContainer({ docker, settings }, algorithmContainer(spec, image, settings), spec);
   })();
   try {
-    const [, algorithm] = await Promise.all([agentStarted, algorithmCreated]);
+    const [algorithm] = await Promise.all([algorithmCreated, agentStarted, volumesAreOurs]);
     await startContainer(docker, algorithm);
   } finally {
     // nothing of this call may go on after it: a later removal would miss it
     abandoned.abort();
-    await Promise.allSettled([agentStarted, algorithmCreated]);
+    await Promise.allSettled([agentStarted, algorithmCreated, volumesAreOurs]);
   }
 };
 
-/** Engines answer a repeated creation with the volume that exists, so its labels are always looked at. */
 const createVolume = async ({ docker, settings }: DockerPodsDeps, name: string, spec: PodSpec): Promise<void> => {
-  const labels = podLabels(spec, settings.instance);
-  await docker.createVolume({ Name: name, Labels: labels }).catch((err: unknown) => {
+  await docker.createVolume({ Name: name, Labels: podLabels(spec, settings.instance) }).catch((err: unknown) => {
     if (!isNameConflict(err)) throw dockerFailure(err, 'create');
   });
-  const found = await during('create', docker.getVolume(name).inspect());
-  requireOurs(found.Labels, labels, name);
 };
 
-/** @returns the container's id: a new one, or the one that this job's earlier attempt at creation left */
+/** Engines answer a repeated creation with the volume that exists, so its labels are always looked at. */
+const requireOurVolume = async ({ docker, settings }: DockerPodsDeps, name: string, spec: PodSpec): Promise<void> => {
+  const found = await during('create', docker.getVolume(name).inspect());
+  requireOurs(found.Labels, podLabels(spec, settings.instance), name);
+};
+
+/** A container of a pod; an adopted one was left by this job's earlier attempt at creation, and may have been started. */
+interface MadeContainer {
+  readonly id: string;
+  readonly isNew: boolean;
+}
+
+/** Nearly always its image is there: it is looked for only once the engine says that it is not. */
+const createAgent = async (
+  deps: DockerPodsDeps,
+  spec: PodSpec,
+  pull: Pick<EnsureImageRequest, 'onProgress' | 'signal'>,
+): Promise<MadeContainer> => {
+  const options = agentContainer(spec, deps.settings);
+  try {
+    return await createContainer(deps, options, spec);
+  } catch (err) {
+    if (!hasStatus(err, 404)) throw err;
+  }
+  await ensureImage({ ...pull, docker: deps.docker, image: deps.settings.agentImage });
+  return createContainer(deps, options, spec);
+};
+
 const createContainer = async (
   { docker, settings }: DockerPodsDeps,
   options: Docker.ContainerCreateOptions & { readonly name: string },
   spec: PodSpec,
-): Promise<string> => {
+): Promise<MadeContainer> => {
   try {
-    return (await docker.createContainer(options)).id;
+    return { id: (await docker.createContainer(options)).id, isNew: true };
   } catch (err) {
     if (!isNameConflict(err)) throw dockerFailure(err, 'create');
     const found = await during('create', docker.getContainer(options.name).inspect());
     requireOurs(found.Config.Labels, podLabels(spec, settings.instance), options.name);
-    return found.Id;
+    return { id: found.Id, isNew: false };
   }
 };
 
@@ -109,9 +134,8 @@ const requireOurs = (
 };
 
 /** Starts what has never run. A container that has ended is left alone: an algorithm never runs twice in one pod. */
-const startContainer = async (docker: Docker, id: string): Promise<void> => {
-  const state = await inspectState(docker, id);
-  if (state !== undefined && state.startedAtMs > 0) return;
+const startContainer = async (docker: Docker, { id, isNew }: MadeContainer): Promise<void> => {
+  if (!isNew && ((await inspectState(docker, id))?.startedAtMs ?? 0) > 0) return;
   await docker
     .getContainer(id)
     .start()
@@ -166,14 +190,10 @@ const untilGone = async (remove: () => Promise<unknown>): Promise<void> => {
   }
 };
 
-const removeContainer = async (docker: Docker, name: string): Promise<void> => {
-  const container = docker.getContainer(name);
-  // without this, Podman grants a container its stop time before a forced removal
-  await container.kill({ signal: 'SIGKILL' }).catch((err: unknown) => {
-    if (!hasStatus(err, 404, 409, 500)) throw dockerFailure(err, 'other');
-  });
-  await untilGone(() => container.remove({ force: true, v: true }));
-};
+/** Podman grants a container its stop time before a forced removal, unless told; Docker Engine kills and ignores the word. */
+const removal = { force: true, v: true, timeout: 0 } as const;
+
+const removeContainer = (docker: Docker, name: string): Promise<void> => untilGone(() => docker.getContainer(name).remove(removal));
 
 const removeVolume = (docker: Docker, name: string): Promise<void> => untilGone(() => docker.getVolume(name).remove({ force: true }));
 
