@@ -82,8 +82,9 @@ const drive = async (deps: AgentDeps, onOver: () => void): Promise<void> => {
   events.attach(log);
   const run: Run = { ...deps, plan, pipes, stateFile, progress, events, log, cancelled: cancelled.signal };
   if (state.exit === null) await runAlgorithm(run);
-  await reportExit(run);
-  await publish(run);
+  // bytes may travel while the gateway hands the exit over; only the word that all are there must come after it
+  const exitReported = reportExit(run);
+  await Promise.all([exitReported, publish({ ...run, exitReported })]);
 };
 
 /** Stages, lets the algorithm go and waits for its end, which is then in the state. */

@@ -23,6 +23,8 @@ export interface PublishDeps {
   readonly progress: Progress;
   readonly events: EventSender;
   readonly log: AlgorithmLog;
+  /** resolves when the gateway has taken the algorithm's exit */
+  readonly exitReported: Promise<void>;
 }
 
 const lastFlushMs = 2_000;
@@ -43,6 +45,7 @@ export const publish = async (deps: PublishDeps): Promise<void> => {
     }
   }
   const files = [...done.values()].sort((one, other) => one.n - other.n);
+  await deps.exitReported;
   await deps.gateway.report({ outcome: 'done', phase: 'publishOutputs', result: { files } });
 };
 
