@@ -216,8 +216,8 @@ describe('live logs', () => {
 
 describe('changes', () => {
   test('who watches a job is told, and only of that job', async () => {
-    const changes = listenForChanges(test_.url, () => undefined);
     const [one, other] = [await acceptedJob(), await acceptedJob()];
+    const changes = listenForChanges(test_.url, () => undefined);
     const told: string[] = [];
     const nextOf = (jobId: string, name: string) =>
       new Promise<void>((resolve) => {
