@@ -1,7 +1,13 @@
 /** The commands of the README: `npm run <command>` comes here through `bootstrap.mjs`. */
 
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { MissingPart } from './parts.ts';
+
+const readCount = (text: string): number => {
+  const count = Number(text);
+  if (!Number.isSafeInteger(count) || count < 1) throw new InvalidArgumentError('It is no whole number above 0.');
+  return count;
+};
 
 const program = new Command('durable-c2d')
   .description('Compute-to-Data for Ocean Protocol: the commands of this repository. Call them as `npm run <command> -- [options]`.')
@@ -56,6 +62,26 @@ program
   .action(async (args: string[]) => {
     const { runTests } = await import('./tests.ts');
     process.exitCode = await runTests(args);
+  });
+
+program
+  .command('bench:job')
+  .description('run trivial jobs one after another and compare their times with those of bare containers')
+  .option('--jobs <number>', 'how many to measure', readCount, 50)
+  .action(async (options: { jobs: number }) => {
+    const { benchJobs } = await import('../../test/bench/job.bench.ts');
+    await benchJobs(options);
+  });
+
+program
+  .command('bench:transfer')
+  .description('stage and publish one large file, and compare the throughput with curl')
+  .option('--bytes <number>', 'size of the file', readCount, 1024 ** 3)
+  .option('--small-bytes <number>', 'size of the file that memory is compared with', readCount, 64 * 1024 ** 2)
+  .option('--megabits <number>', 'speed of the link to the data source; 0: as fast as it goes', Number, 0)
+  .action(async (options: { bytes: number; smallBytes: number; megabits: number }) => {
+    const { benchTransfer } = await import('../../test/bench/transfer.bench.ts');
+    await benchTransfer(options);
   });
 
 program

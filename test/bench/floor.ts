@@ -54,13 +54,15 @@ export const measureFloor = async (deps: FloorDeps, jobId: string): Promise<Floo
     Entrypoint: ['node'],
     Cmd: ['-e', trivialAlgorithm],
   };
-  const [agent, { algorithm, output }] = await Promise.all([
+  const [agent, algorithm] = await Promise.all([
     docker.createContainer(agentOptions).then(async (container) => {
       await container.start();
       return container;
     }),
-    docker.createContainer(algorithmOptions).then(async (container) => ({ algorithm: container, output: await collectOutput(container) })),
+    docker.createContainer(algorithmOptions),
   ]);
+  // on Podman this is the larger part of a start, and needs the folders that the agent's start makes
+  const output = await collectOutput(algorithm);
   await algorithm.start();
   const { firstAtMs, exitAtMs } = readTimes(await output.ended);
   await Promise.all([agent, algorithm].map(removeContainer));

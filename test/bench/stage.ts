@@ -92,7 +92,7 @@ interface OceanLibrary {
 export const clockMs = (): number => performance.timeOrigin + performance.now();
 
 /** In this process: a second one would add its pipes to what is measured. */
-const loadClient = async ({ apiUrl }: Stack): Promise<BenchClient> => {
+export const loadClient = async ({ apiUrl }: Stack): Promise<BenchClient> => {
   const { path: folder } = await ensureClients();
   const load = createRequire(path.join(folder, 'package.json'));
   const { ProviderInstance } = load('@oceanprotocol/lib') as OceanLibrary;
