@@ -1,6 +1,7 @@
 /** One file from the gateway to disk: resumed from what is there, verified, given up only after real silence. */
 
 import { createHash, type Hash } from 'node:crypto';
+import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { PlannedFile } from '../gateway/protocol.ts';
@@ -24,20 +25,26 @@ export interface DownloadRequest {
 
 interface Half {
   readonly handle: FileHandle;
-  hash: Hash;
+  /** only where there is a digest to compare with */
+  hash: Hash | undefined;
+  /** on the disk */
   bytes: number;
 }
+
+const newHash = ({ sha256 }: PlannedFile): Hash | undefined => (sha256 === undefined ? undefined : createHash('sha256'));
 
 /**
  * After the call `half` holds the whole file. A broken transfer goes on where it broke.
  * @throws PhaseFailure; a digest that does not match is final for the algorithm and worth one more transfer otherwise
  */
 export const downloadFile = async (request: DownloadRequest): Promise<void> => {
-  const handle = await open(request.half, 'a+', 0o600);
+  const handle = await open(request.half, constants.O_RDWR | constants.O_CREAT, 0o600);
   try {
-    const half: Half = { handle, hash: createHash('sha256'), bytes: 0 };
+    const half: Half = { handle, hash: newHash(request.file), bytes: 0 };
     await readPresent(half, request);
     await transferAll(half, request);
+    // a block that failed half-way may have left more behind than there is
+    await handle.truncate(half.bytes);
   } finally {
     await handle.close();
   }
@@ -48,7 +55,7 @@ const readPresent = async (half: Half, { count }: DownloadRequest): Promise<void
   for (;;) {
     const { bytesRead } = await half.handle.read(buffer, 0, buffer.length, half.bytes);
     if (bytesRead === 0) return;
-    half.hash.update(buffer.subarray(0, bytesRead));
+    half.hash?.update(buffer.subarray(0, bytesRead));
     half.bytes += bytesRead;
     count(bytesRead);
   }
@@ -81,14 +88,62 @@ const transferOnce = async (half: Half, { gateway, file, count, patienceMs, sign
   if (half.bytes > 0 && half.bytes === file.sizeBytes) return;
   const answer = await openRest(half, () => gateway.openFile(file.n, half.bytes, { idleMs: patienceMs, signal }));
   if (answer === undefined) return;
-  if (answer.status !== 206 && half.bytes > 0) await dropAll(half, count);
-  for await (const chunk of answer.body as AsyncIterable<Buffer>) {
-    count(chunk.length);
-    await half.handle.appendFile(chunk);
-    half.hash.update(chunk);
-    half.bytes += chunk.length;
+  if (answer.status !== 206 && half.bytes > 0) await dropAll(half, file, count);
+  const before = half.bytes;
+  let received = 0;
+  const blocks = createBlocks(half);
+  try {
+    for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+      count(chunk.length);
+      received += chunk.length;
+      await blocks.add(chunk);
+    }
+  } finally {
+    // what arrived before a connection broke is kept; what the disk refused was not received
+    await blocks.end().finally(() => count(half.bytes - before - received));
   }
   if (file.sizeBytes !== undefined && half.bytes < file.sizeBytes) throw new Error('the transfer ended early');
+};
+
+const blockBytes = 1024 * 1024;
+
+/** Gathers bytes into blocks: one is written while the next is being filled, and memory stays the same for any size. */
+const createBlocks = (half: Half): { add(chunk: Buffer): Promise<void>; end(): Promise<void> } => {
+  let filling = Buffer.allocUnsafeSlow(blockBytes);
+  let spare = Buffer.allocUnsafeSlow(blockBytes);
+  let filled = 0;
+  let written = Promise.resolve();
+  const flush = async (): Promise<void> => {
+    await written;
+    written = writeBlock(half, filling.subarray(0, filled));
+    // whoever flushes next, or ends, is told
+    written.catch(() => undefined);
+    [filling, spare, filled] = [spare, filling, 0];
+  };
+  return {
+    async add(chunk) {
+      for (let taken = 0; taken < chunk.length;) {
+        if (filled === blockBytes) await flush();
+        const copied = chunk.copy(filling, filled, taken);
+        filled += copied;
+        taken += copied;
+      }
+    },
+    async end() {
+      await flush();
+      await written;
+    },
+  };
+};
+
+/** At its place, not at the file's end: what a failed write left half-done is written over by the next try. */
+const writeBlock = async (half: Half, block: Buffer): Promise<void> => {
+  for (let done = 0; done < block.length;) {
+    const { bytesWritten } = await half.handle.write(block, done, block.length - done, half.bytes + done);
+    done += bytesWritten;
+  }
+  half.hash?.update(block);
+  half.bytes += block.length;
 };
 
 /** @returns undefined when the source says that there is nothing after what we have */
@@ -101,17 +156,17 @@ const openRest = async (half: Half, openFile: () => Promise<Answer>): Promise<An
   }
 };
 
-const dropAll = async (half: Half, count: (bytes: number) => void): Promise<void> => {
+const dropAll = async (half: Half, file: PlannedFile, count: (bytes: number) => void): Promise<void> => {
   await half.handle.truncate(0);
   count(-half.bytes);
   half.bytes = 0;
-  half.hash = createHash('sha256');
+  half.hash = newHash(file);
 };
 
 const verify = async (half: Half, { file, count }: DownloadRequest): Promise<void> => {
-  const digestIsRight = file.sha256 === undefined || half.hash.copy().digest('hex') === file.sha256;
+  const digestIsRight = file.sha256 === undefined || half.hash?.copy().digest('hex') === file.sha256;
   if (digestIsRight && (file.sizeBytes === undefined || file.sizeBytes === half.bytes)) return;
-  await dropAll(half, count);
+  await dropAll(half, file, count);
   if (!digestIsRight && file.role === 'algorithm') {
     throw new PhaseFailure(
       'AlgorithmChecksumMismatch',

@@ -43,7 +43,7 @@ const partMemoryBytes = 64 * 1024 * 1024;
  */
 export const uploadFiles = async (files: readonly Upload[], deps: UploadDeps): Promise<void> => {
   const parts = Math.max(1, Math.min(mostConcurrentParts, Math.floor(partMemoryBytes / deps.partBytes)));
-  const sender: PartSender = { ...deps, limitParts: createLimit(parts) };
+  const sender: PartSender = { ...deps, limitParts: createLimit(parts), buffers: [] };
   const limitFiles = createLimit(concurrentFiles);
   let failure: Error | undefined;
   await Promise.all(
@@ -66,6 +66,8 @@ export const uploadFiles = async (files: readonly Upload[], deps: UploadDeps): P
 
 interface PartSender extends UploadDeps {
   readonly limitParts: ReturnType<typeof createLimit>;
+  /** used again by one part after another: garbage of this size is collected too late */
+  readonly buffers: Buffer[];
 }
 
 const uploadFile = async (file: Upload, sender: PartSender): Promise<PublishedFile> => {
@@ -94,15 +96,20 @@ const sendParts = async (
   for (let k = 0, last = false; !last && !failed; k += 1) {
     await new Promise<void>((resolve, reject) => {
       const travel = sender.limitParts(async () => {
-        const bytes = await readPart(handle, sizeBytes, sender.partBytes);
-        last = bytes.length < sender.partBytes;
-        if (bytes.length === 0) return resolve();
-        whole.update(bytes);
-        sizeBytes += bytes.length;
-        resolve();
-        const sha256 = createHash('sha256').update(bytes).digest('hex');
-        await insist(sender, () => sender.gateway.putPart({ n, k, sha256 }, bytes));
-        sender.onPart(bytes.length);
+        const buffer = sender.buffers.pop() ?? Buffer.allocUnsafeSlow(sender.partBytes);
+        try {
+          const bytes = await readPart(handle, sizeBytes, buffer);
+          last = bytes.length < sender.partBytes;
+          if (bytes.length === 0) return resolve();
+          whole.update(bytes);
+          sizeBytes += bytes.length;
+          resolve();
+          const sha256 = createHash('sha256').update(bytes).digest('hex');
+          await insist(sender, () => sender.gateway.putPart({ n, k, sha256 }, bytes));
+          sender.onPart(bytes.length);
+        } finally {
+          sender.buffers.push(buffer);
+        }
       });
       travel.catch((err: unknown) => {
         failed = true;
@@ -115,9 +122,9 @@ const sendParts = async (
   return { sizeBytes, sha256: whole.digest('hex'), parts: Math.ceil(sizeBytes / sender.partBytes) };
 };
 
-const readPart = async (handle: FileHandle, offset: number, partBytes: number): Promise<Buffer> => {
+const readPart = async (handle: FileHandle, offset: number, buffer: Buffer): Promise<Buffer> => {
   const { size } = await handle.stat();
-  const part = Buffer.allocUnsafe(Math.max(0, Math.min(partBytes, size - offset)));
+  const part = buffer.subarray(0, Math.max(0, Math.min(buffer.length, size - offset)));
   let filled = 0;
   while (filled < part.length) {
     const { bytesRead } = await handle.read(part, filled, part.length - filled, offset + filled);
