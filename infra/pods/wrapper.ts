@@ -38,7 +38,9 @@ done < /proc/net/route
  * The script, for `busybox sh -c <script> wrapper <argv…>`. It speaks to the agent over FIFOs in the control folder:
  * lines on `life` (`here`; `unsealed <why>`; `started`, `unstartable` and `exit`, each with the nonce that came through
  * the gate, so that the algorithm cannot forge them), output on `log`. It holds `life` open until it ends, so the agent
- * learns of any end, also of a kill -9. It uses shell builtins and the busybox of the control folder only: the
+ * learns of any end, also of a kill -9. Its last word is repeated until the agent has taken it
+ * (`taken` in the control folder): what is written to a pipe while the agent is between two lives is lost, and so is what
+ * lies in the log's pipe once nobody holds that. It uses shell builtins and the busybox of the control folder only: the
  * image may be empty. Nothing it needs is exported to the algorithm.
  */
 export const wrapperScript = ({
@@ -50,7 +52,7 @@ export const wrapperScript = ({
 }: WrapperSettings): string => `
 c2d=${controlFolder}
 bb=$c2d/busybox
-unset SHLVL OLDPWD PWD c2d_go c2d_nonce c2d_child c2d_code c2d_status c2d_again c2d_program c2d_stopped c2d_watch
+unset SHLVL OLDPWD PWD c2d_go c2d_nonce c2d_child c2d_code c2d_status c2d_again c2d_program c2d_stopped c2d_watch c2d_word
 refuse() { [ -e $c2d/ready ] && echo "unsealed $1" >&4; exit 125; }
 trap 'exit 143' TERM INT
 c2d_n=0
@@ -66,6 +68,10 @@ c2d_uid=$($bb id -u)
 ${seal === 'noNetwork' ? sealProof : ''}
 echo here >&4
 until read -r c2d_go c2d_nonce < $c2d/gate && [ "$c2d_go" = go ]; do $bb sleep 0.01; done
+leave() {
+  until [ -e $c2d/taken ]; do echo "$2" >&4; read -r c2d_go < $c2d/gate; done 2> /dev/null
+  exit $1
+}
 find_program() {
   c2d_program=
   case "$1" in
@@ -80,8 +86,7 @@ find_program() {
   [ -n "$c2d_program" ]
 }
 if ! find_program "$1"; then
-  echo "unstartable $c2d_nonce $1" >&4
-  exit 127
+  leave 127 "unstartable $c2d_nonce $1"
 fi
 shift
 c2d_stopped=
@@ -121,7 +126,9 @@ wait $c2d_watch 2> /dev/null
 if [ -n "$c2d_stopped" ]; then
   while kill -0 -1 2> /dev/null; do $bb sleep 0.02; done
 fi
-echo "exit $c2d_nonce $c2d_code $c2d_kills" >&4
+kill -KILL -1 2> /dev/null
+c2d_word="exit $c2d_nonce $c2d_code $c2d_kills"
+echo "$c2d_word" >&4
 $bb find ${outputsFolder} -mindepth 1 -maxdepth 1 ! -type l -exec $bb chmod -R a+rX {} + 2> /dev/null
-exit $c2d_code
+leave $c2d_code "$c2d_word"
 `;

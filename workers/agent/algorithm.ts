@@ -5,7 +5,7 @@ import type { LifeLine } from './life.ts';
 import type { OutputScan } from './outputs.ts';
 import { scanOutputs } from './outputs.ts';
 import type { Pipes } from './pipes.ts';
-import type { AlgorithmExit, StateFile } from './state.ts';
+import type { AgentState, AlgorithmExit, StateFile } from './state.ts';
 
 /** What the algorithm did first: it runs, or it cannot, or the wrapper refused because the pod is not sealed. */
 export type Beginning = { readonly kind: 'started' | 'unstartable' | 'gone' } | { readonly kind: 'unsealed'; readonly why: string };
@@ -30,9 +30,6 @@ export const followAlgorithm = (pipes: Pipes, { state, save }: StateFile, isOver
   const arrived = Promise.withResolvers<void>();
   const began = Promise.withResolvers<Beginning>();
   const ended = Promise.withResolvers<AlgorithmExit | 'unknown'>();
-  let finishedAtMs: number | null = null;
-  let exit: Extract<LifeLine, { kind: 'exit' }> | undefined;
-  let unstartable: string | undefined;
   const onLine = (line: LifeLine): void => {
     if (line.kind === 'here') arrived.resolve();
     else if (line.kind === 'unsealed' && !state.released) began.resolve({ kind: 'unsealed', why: line.why });
@@ -42,22 +39,16 @@ export const followAlgorithm = (pipes: Pipes, { state, save }: StateFile, isOver
         save();
       }
       began.resolve({ kind: 'started' });
-    } else if (line.kind === 'unstartable') unstartable = line.program;
-    else if (line.kind === 'exit') {
-      exit = line;
-      finishedAtMs = Date.now();
+    } else if (line.kind === 'unstartable' || line.kind === 'exit') {
+      state.lastWord ??= { line, atMs: Date.now() };
+      save();
+      // one round of the event loop first: what the algorithm wrote last lies in the log's pipe already
+      setImmediate(() => pipes.dismissWrapper());
     }
   };
   const onEnd = (): void => {
-    // the word `started` is lost when the agent was being restarted just then
-    const startedAtMs = state.startedAtMs ?? (exit === undefined ? null : state.releasedAtMs);
-    finishedAtMs ??= Date.now();
-    if (unstartable !== undefined) ended.resolve(unstartableExit(unstartable));
-    else if (isOverQuota()) ended.resolve(quotaExit(exit?.code ?? null, startedAtMs, finishedAtMs));
-    else if (exit === undefined) ended.resolve('unknown');
-    else if (exit.code === fileSizeExitCode) ended.resolve(quotaExit(exit.code, startedAtMs, finishedAtMs));
-    else ended.resolve(ordinaryExit(exit, startedAtMs, finishedAtMs));
-    began.resolve({ kind: unstartable === undefined ? 'gone' : 'unstartable' });
+    ended.resolve(exitOf(state, isOverQuota()));
+    began.resolve({ kind: state.lastWord?.line.kind === 'unstartable' ? 'unstartable' : 'gone' });
     arrived.resolve();
   };
   if (state.released && !pipes.wrapperIsThere) onEnd();
@@ -65,8 +56,21 @@ export const followAlgorithm = (pipes: Pipes, { state, save }: StateFile, isOver
     if (pipes.wrapperIsThere && state.startedAtMs !== null) began.resolve({ kind: 'started' });
     if (pipes.wrapperIsThere) arrived.resolve();
     pipes.follow(state.nonce, onLine, onEnd);
+    if (state.released) pipes.askAgain();
   }
   return { arrived: arrived.promise, began: began.promise, ended: ended.promise };
+};
+
+/** How the algorithm ended, by the wrapper's last word; without one nobody here knows. */
+const exitOf = ({ lastWord, startedAtMs: started, releasedAtMs }: AgentState, isOverQuota: boolean): AlgorithmExit | 'unknown' => {
+  const line = lastWord?.line;
+  const finishedAtMs = lastWord?.atMs ?? Date.now();
+  if (line?.kind === 'unstartable') return unstartableExit(line.program);
+  // the word `started` is lost when the agent was being restarted just then
+  const startedAtMs = started ?? (line === undefined ? null : releasedAtMs);
+  if (isOverQuota) return quotaExit(line?.code ?? null, startedAtMs, finishedAtMs);
+  if (line === undefined) return 'unknown';
+  return line.code === fileSizeExitCode ? quotaExit(line.code, startedAtMs, finishedAtMs) : ordinaryExit(line, startedAtMs, finishedAtMs);
 };
 
 const unstartableExit = (program: string): AlgorithmExit => ({

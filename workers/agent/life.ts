@@ -8,6 +8,9 @@ export type LifeLine =
   | { readonly kind: 'unstartable'; readonly program: string }
   | { readonly kind: 'exit'; readonly code: number; readonly oomKills: number };
 
+/** A line after which the wrapper does nothing more. */
+export type LastWord = Extract<LifeLine, { kind: 'unstartable' | 'exit' }>;
+
 const maxLineLength = 4_096;
 
 /** A word of the image's or the consumer's, fit for a message: printable, short. */

@@ -13,6 +13,10 @@ export interface Pipes {
   readonly wrapperIsThere: boolean;
   /** reads the wrapper's lines; `onEnd` is called once, when the wrapper is gone for whatever reason */
   follow(nonce: string, onLine: (line: LifeLine) => void, onEnd: () => void): void;
+  /** has a wrapper that waits to be heard repeat its last word */
+  askAgain(): void;
+  /** lets a wrapper end that has said its last word: it is not needed any more to keep what lies in the pipes */
+  dismissWrapper(): void;
   /** lets the algorithm go */
   openGate(nonce: string): void;
   /** has everything in the algorithm's container killed within about a second */
@@ -48,6 +52,13 @@ export const openPipes = (folder: string): Pipes => {
       socket.on('data', take);
       socket.once('close', onEnd);
       socket.on('error', () => socket.destroy());
+    },
+    askAgain() {
+      writeSync(gate, 'again\n');
+    },
+    dismissWrapper() {
+      writeFileSync(path('taken'), '');
+      writeSync(gate, 'bye\n');
     },
     openGate(nonce) {
       writeSync(gate, `go ${nonce}\n`);

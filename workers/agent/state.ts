@@ -3,6 +3,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import type { PhaseReport } from '../gateway/protocol.ts';
+import type { LastWord } from './life.ts';
 
 /** How the algorithm ended, as it is reported. */
 export type AlgorithmExit = Extract<PhaseReport, { phase: 'runAlgorithm'; outcome: 'done' }>['result'];
@@ -21,6 +22,8 @@ export interface AgentState {
   logSent: number;
   /** the file holds the whole log that will ever be */
   logCut: boolean;
+  /** the wrapper's last line and when it came; the wrapper waits until it is kept here */
+  lastWord: { readonly line: LastWord; readonly atMs: number } | null;
   exit: AlgorithmExit | 'unknown' | null;
   exitReported: boolean;
   /** the log says what was left out of the outputs */
@@ -55,6 +58,7 @@ const newState = (): AgentState => ({
   startReported: false,
   logSent: 0,
   logCut: false,
+  lastWord: null,
   exit: null,
   exitReported: false,
   skippedNoted: false,

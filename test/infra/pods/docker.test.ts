@@ -2,6 +2,8 @@
 
 import { rm } from 'node:fs/promises';
 import { ensureNodeAlgorithmImage } from '../../../infra/toolchain/algorithmImage.ts';
+import { podParts } from '../../../infra/pods/dockerSpec.ts';
+import { execIn } from '../../support/signals.ts';
 import { preparePod, startPodHarness, type PodHarness, type TestPod, type TestPodOptions } from './podHarness.ts';
 import { answer, type Report } from './testGateway.ts';
 
@@ -211,6 +213,27 @@ describe('a pod', () => {
     expect(pod.gateway.events.map(({ sequence }) => sequence)).toEqual(
       pod.gateway.events.map(({ sequence }) => sequence).toSorted((a, b) => a - b),
     );
+  });
+
+  test.each<[string, string, object, string]>([
+    ['an exit code and the last words', "console.log('last words'); process.exit(6)", { exitCode: 6, end: 'ran' }, 'last words\n'],
+    [
+      'an exhausted memory',
+      'const all = []; for (;;) all.push(Buffer.alloc(10_000_000, 1));',
+      { exitCode: 137, oomKilled: true, reason: 'the algorithm exceeded its memory limit' },
+      '',
+    ],
+  ])('tells %s of an algorithm that ended between two lives of its agent', async (_what, code, exit, log) => {
+    const pod = await aPod({
+      command: `const fs = require('fs'); console.log('up'); (function wait() { if (fs.existsSync('/tmp/go')) { ${code} } setTimeout(wait, 5); })();`,
+    });
+    await pod.create();
+    await pod.gateway.until(() => pod.gateway.log.includes('up'), 'the first line');
+    process.kill((await pod.inspect('agent')).State.Pid, 'SIGKILL');
+    expect(await execIn(harness.docker, podParts(pod.pod).algorithm, ['/.c2d/busybox', 'touch', '/tmp/go'])).toBe(0);
+    await pod.gateway.untilReport('publishOutputs');
+    expect(exitOf(pod)).toMatchObject(exit);
+    expect(pod.gateway.output('algorithm.log')?.bytes.toString()).toBe(`up\n${log}`);
   });
 
   test('kills an algorithm that does not heed a stop once its grace has passed', async () => {
