@@ -1,6 +1,7 @@
 /** Removes what an installation left on the container engine. */
 
 import type Docker from 'dockerode';
+import { isGone, listLabelled } from './engineLists.ts';
 import { isAbandoned } from './instanceName.ts';
 import { instanceLabel } from '../pods/dockerSpec.ts';
 
@@ -19,9 +20,8 @@ export const removeObjects = async (docker: Docker, instance: string): Promise<v
 
 /** Removes what stacks left whose process was killed. @returns their names */
 export const removeAbandoned = async (docker: Docker): Promise<readonly string[]> => {
-  const filters = { label: [instanceLabel] };
-  const [containers, volumes] = await Promise.all([docker.listContainers({ all: true, filters }), docker.listVolumes({ filters })]);
-  const labels = [...containers.map(({ Labels }) => Labels), ...volumesOf(volumes).map(({ Labels }) => Labels)];
+  const { containers, volumes } = await listLabelled(docker, instanceLabel);
+  const labels = [...containers.map(({ Labels }) => Labels), ...volumes.map(({ Labels }) => Labels)];
   const instances = labels.map((each) => (each as typeof each | null)?.[instanceLabel]).filter((name) => name !== undefined);
   const abandoned = [...new Set(instances)].filter(isAbandoned);
   for (const instance of abandoned) await removeObjects(docker, instance);
@@ -34,19 +34,15 @@ interface EngineObjects {
 }
 
 const findObjects = async (docker: Docker, instance: string): Promise<EngineObjects> => {
-  const filters = { label: [`${instanceLabel}=${instance}`] };
-  const [containers, volumes] = await Promise.all([docker.listContainers({ all: true, filters }), docker.listVolumes({ filters })]);
+  const { containers, volumes } = await listLabelled(docker, `${instanceLabel}=${instance}`);
   return {
     containers: containers.map(({ Id, Names }) => ({ id: Id, name: (Names[0] ?? Id).replace(/^\//, '') })),
-    volumes: volumesOf(volumes).map(({ Name }) => Name),
+    volumes: volumes.map(({ Name }) => Name),
   };
 };
 
-/** Podman answers null for none. */
-const volumesOf = ({ Volumes }: Awaited<ReturnType<Docker['listVolumes']>>) => (Volumes as typeof Volumes | null) ?? [];
-
 const unlessGone = async (removal: Promise<unknown>): Promise<void> => {
   await removal.catch((err: unknown) => {
-    if ((err as { statusCode?: number }).statusCode !== 404) throw err;
+    if (!isGone(err)) throw err;
   });
 };

@@ -5,6 +5,7 @@ import { createReadStream, lstatSync, readdirSync, type Dirent } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { jobLabel } from '../../../workflows/contract/ids.ts';
+import { listLabelled } from '../engineLists.ts';
 
 /** What was found, and how much was looked at. */
 export interface Leftovers {
@@ -42,9 +43,8 @@ export const takeMarkers = async (file: string): Promise<readonly Buffer[]> => {
 
 /** Containers and volumes that carry a job's label. */
 export const findJobObjects = async (docker: Dockerode, jobId: string): Promise<Pick<Leftovers, 'containers' | 'volumes'>> => {
-  const filters = { label: [`${jobLabel}=${jobId}`] };
-  const [containers, { Volumes }] = await Promise.all([docker.listContainers({ all: true, filters }), docker.listVolumes({ filters })]);
-  return { containers: containers.flatMap((container) => container.Names), volumes: (Volumes ?? []).map((volume) => volume.Name) };
+  const { containers, volumes } = await listLabelled(docker, `${jobLabel}=${jobId}`);
+  return { containers: containers.flatMap((container) => container.Names), volumes: volumes.map((volume) => volume.Name) };
 };
 
 const containsMarker = async (file: string, markers: readonly Buffer[]): Promise<boolean> => {
