@@ -35,7 +35,7 @@ export interface UploadDeps {
 const concurrentFiles = 8;
 const mostConcurrentParts = 4;
 /** bytes of parts in memory at once; the agent's container is small */
-const partMemoryBytes = 64 * 1024 * 1024;
+const partMemoryBytes = 16 * 1024 * 1024;
 
 /**
  * Uploads what is not yet `done`. After the call `done` has every file.
