@@ -178,8 +178,10 @@ const signedCalls = {
   generateAuthToken: () => client.generateAuthToken(signer, apiUrl),
 };
 
-const answer = (message) =>
-  process.stdout.write(`${JSON.stringify(message, (_key, value) => (typeof value === 'bigint' ? value.toString() : value))}\n`);
+const toJson = (message) => JSON.stringify(message, (_key, value) => (typeof value === 'bigint' ? value.toString() : value));
+
+/** JSON leaves U+2028 and U+2029 as they are, which count as line breaks where lines are read. */
+const answer = (message) => process.stdout.write(`${toJson(message).replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029')}\n`);
 
 let lane = Promise.resolve();
 const inTurn = (work) => {

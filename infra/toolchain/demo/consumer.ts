@@ -135,6 +135,9 @@ const settleCall = (pending: Map<number, Pending>, { id, value, error, piece }: 
   else call.reject(new Error(error));
 };
 
+/** JSON leaves U+2028 and U+2029 as they are, which count as line breaks where lines are read. */
+const toLine = (message: object): string => JSON.stringify(message).replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029');
+
 const createConsumer = (child: ChildProcess, pending: Map<number, Pending>, address: string): Consumer => {
   let lastId = 0;
   const call = <Result>(name: string, args: object = {}, onPiece?: (text: string) => void): Promise<Result> =>
@@ -142,7 +145,7 @@ const createConsumer = (child: ChildProcess, pending: Map<number, Pending>, addr
       if (child.exitCode !== null || child.stdin === null) throw new Error('the client process has ended');
       const id = ++lastId;
       pending.set(id, { resolve: resolve as Pending['resolve'], reject, onPiece });
-      child.stdin.write(`${JSON.stringify({ id, call: name, args })}\n`);
+      child.stdin.write(`${toLine({ id, call: name, args })}\n`);
     });
   const withDefaults = (request: StartRequest): object => ({ resources: [], ...request });
   return {
