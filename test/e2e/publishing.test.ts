@@ -1,0 +1,228 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { createHash } from 'node:crypto';
+import { lstat, opendir } from 'node:fs/promises';
+import path from 'node:path';
+import { podParts } from '../../infra/pods/dockerSpec.ts';
+import { followJob } from '../../infra/toolchain/demo/follow.ts';
+import { tinyLimits } from '../support/environments.ts';
+import { awaitEnd, awaitJob, publishDataset, runRawJob, startRawJob } from '../support/jobs.ts';
+import { useScene } from '../support/scene.ts';
+import { holding } from '../support/sources.ts';
+import { obstructStorage } from '../support/storage.ts';
+
+const scene = useScene();
+const jobPatienceMs = 150_000;
+
+const sha256 = (content: string | Buffer): string => createHash('sha256').update(content).digest('hex');
+
+describe('a result store that refuses', () => {
+  test(
+    'loses nothing: the job tells what is wrong, waits, and publishes everything once it can',
+    async () => {
+      const source = holding('the data');
+      const dataset = await publishDataset(scene(), { contents: [source.handle] });
+      const code = `
+        const fs = require('node:fs');
+        fs.mkdirSync('/data/outputs/below');
+        for (const n of [1, 2, 3]) fs.writeFileSync('/data/outputs/below/' + n, Buffer.alloc(n * 100_000, String(n)));
+        console.log('written');`;
+      const { jobId } = await startRawJob(scene(), { environment: 'tiny', code, datasets: [dataset] });
+      const obstacle = await obstructStorage(scene(), jobId);
+      source.release();
+      const waiting = await awaitJob(
+        scene(),
+        jobId,
+        ({ status, statusReason }) => status === 60 && /not a folder/.test(statusReason ?? ''),
+      );
+      expect(waiting.statusReason).toBe('the folder of the result store is not a folder: correct its path');
+      expect(waiting).toMatchObject({ dateFinished: null, results: [] });
+      await obstacle.remove();
+      const { job, results, log } = await awaitEnd(scene(), jobId);
+      expect([job.status, job.terminationDetails?.exitCode]).toEqual([70, 0]);
+      expect([...results.keys()]).toEqual(['below%2F1', 'below%2F2', 'below%2F3', 'algorithm.log']);
+      for (const n of [1, 2, 3]) expect(results.get(`below%2F${n}`)).toEqual(Buffer.alloc(n * 100_000, String(n)));
+      expect(log).toBe('written\n');
+    },
+    jobPatienceMs,
+  );
+});
+
+/** Bytes on disk below a folder; what vanishes meanwhile counts nothing. */
+const diskUsage = async (place: string): Promise<number> => {
+  const found = await lstat(place).catch(() => undefined);
+  if (found?.isDirectory() !== true) return found?.size ?? 0;
+  let bytes = 0;
+  const folder = await opendir(place).catch(() => undefined);
+  if (folder !== undefined) for await (const { name } of folder) bytes += await diskUsage(path.join(place, name));
+  return bytes;
+};
+
+describe('a log', () => {
+  test(
+    'of 100 MB is cut with a mark, and neither fills the disk nor stops the algorithm',
+    async () => {
+      const code = `
+        const fs = require('node:fs');
+        const piece = Buffer.from(('x'.repeat(99) + '\\n').repeat(10_000));
+        for (let n = 0; n < 100; n += 1) fs.writeSync(1, piece);
+        fs.writeFileSync('/data/outputs/reached', 'the end');`;
+      const { jobId } = await startRawJob(scene(), { environment: 'tiny', code });
+      const { agent, volumes } = podParts({ jobId, podAttempt: 1 });
+      const { docker } = scene();
+      let [mostBytes, restarts, looks] = [0, 0, 0];
+      let hasEnded = false;
+      const watch = (async () => {
+        while (!hasEnded) {
+          const volume = await docker
+            .getVolume(volumes.data)
+            .inspect()
+            .catch(() => undefined);
+          const container = await docker
+            .getContainer(agent)
+            .inspect()
+            .catch(() => undefined);
+          if (volume !== undefined && container !== undefined) looks += 1;
+          mostBytes = Math.max(mostBytes, volume === undefined ? 0 : await diskUsage(volume.Mountpoint));
+          restarts = Math.max(restarts, container?.RestartCount ?? 0);
+          await delay(20);
+        }
+      })();
+      await followJob(scene().consumer, jobId, { pollMs: 50 }).finally(() => (hasEnded = true));
+      await watch;
+
+      const { job, results, log } = await awaitEnd(scene(), jobId);
+      expect([job.status, results.get('reached')?.toString()]).toEqual([70, 'the end']);
+      expect(log.length).toBeGreaterThan(tinyLimits.logBytes / 2);
+      expect(log.length).toBeLessThanOrEqual(tinyLimits.logBytes);
+      expect(log).toMatch(/^(x{99}\n)+x*\n\[the log was cut here, after \d+ bytes\]\n$/);
+      expect(looks).toBeGreaterThan(0);
+      // an agent that ran out of its memory would have been restarted
+      expect(restarts).toBe(0);
+      expect(mostBytes).toBeLessThan(2 * tinyLimits.logBytes);
+    },
+    jobPatienceMs,
+  );
+});
+
+/** Names that a file system takes and that something on the way might not. */
+const oddNames = [
+  'with blanks in it',
+  ' blanks around ',
+  '.hidden',
+  '..two dots',
+  '-rf',
+  '--help',
+  '%',
+  '100%',
+  '%2F',
+  'below%2Fname',
+  'below/name',
+  'below/deeper/and deeper/name',
+  'a/b%2Fc',
+  'a%2Fb/c',
+  'back\\slash',
+  'C:\\Windows',
+  'new\nline',
+  'return\rline',
+  'tab\tstop',
+  'bell\u0007',
+  'null%00',
+  '"quoted"',
+  "it's",
+  '$HOME `id` $(id);&|<>*?[]{}!#~',
+  'ünïcödé',
+  'u\u0308 combined',
+  '数据.csv',
+  'بيانات',
+  '😀',
+  'line\u2028separator',
+  'algorithm.log',
+  'constructor',
+  '__proto__',
+  'x'.repeat(200),
+  '数'.repeat(85),
+] as const;
+
+describe('outputs', () => {
+  test(
+    'with odd names are each listed once, under a name that tells the path, with their own content',
+    async () => {
+      const code = `
+        const fs = require('node:fs');
+        for (const name of ${JSON.stringify(oddNames)}) {
+          const place = '/data/outputs/' + name;
+          fs.mkdirSync(require('node:path').posix.dirname(place), { recursive: true });
+          fs.writeFileSync(place, 'content of ' + name);
+        }
+        console.log('written');`;
+      const { jobId } = await startRawJob(scene(), { environment: 'tiny', code });
+      const job = await followJob(scene().consumer, jobId, { pollMs: 50 });
+      expect([job.status, job.terminationDetails?.reason]).toEqual([70, 'the algorithm ended with exit code 0']);
+      const { results } = await awaitEnd(scene(), jobId);
+      const outputs = job.results.filter(({ type }) => type === 'output');
+      expect(new Set(outputs.map(({ filename }) => filename)).size).toBe(oddNames.length);
+      expect(outputs.map(({ filename }) => decodeURIComponent(filename)).toSorted()).toEqual([...oddNames].toSorted());
+      for (const { filename } of outputs) expect(filename).not.toMatch(/[/\\\p{Cc}]/u);
+      for (const { filename, filesize, index } of outputs) {
+        expect(job.results[index]!.filename).toBe(filename);
+        expect(filesize).toBe(Buffer.byteLength(`content of ${decodeURIComponent(filename)}`));
+        // a consumer's own algorithm.log has the name of the log
+        if (filename !== 'algorithm.log') expect(results.get(filename)!.toString()).toBe(`content of ${decodeURIComponent(filename)}`);
+      }
+      const own = outputs.find(({ filename }) => filename === 'algorithm.log')!;
+      const file = path.join(scene().folder, 'own.log');
+      expect(await scene().consumer.computeResult({ jobId, index: own.index, file })).toMatchObject({
+        sha256: sha256('content of algorithm.log'),
+      });
+    },
+    jobPatienceMs,
+  );
+
+  test(
+    'of a thousand files are listed completely, in one order, and each index is that very file',
+    async () => {
+      const code = `
+        const fs = require('node:fs');
+        for (let folder = 0; folder < 10; folder += 1) {
+          fs.mkdirSync('/data/outputs/' + folder);
+          for (let n = 0; n < 100; n += 1) fs.writeFileSync('/data/outputs/' + folder + '/' + n, 'file ' + (folder * 100 + n));
+        }`;
+      const { jobId } = await startRawJob(scene(), { environment: 'tiny', code });
+      const job = await followJob(scene().consumer, jobId, { pollMs: 100 });
+      expect([job.status, job.terminationDetails?.reason]).toEqual([70, 'the algorithm ended with exit code 0']);
+      const wanted = Array.from({ length: 1_000 }, (_, n) => `${Math.floor(n / 100)}%2F${n % 100}`).toSorted();
+      expect(job.results.map(({ filename }) => filename)).toEqual([...wanted, 'algorithm.log']);
+      expect(job.results.map(({ index }) => index)).toEqual(job.results.map((_, index) => index));
+      for (const index of [0, 1, 7, 99, 100, 500, 998, 999]) {
+        const [folder, n] = job.results[index]!.filename.split('%2F').map(Number);
+        const file = path.join(scene().folder, `one-of-many-${index}`);
+        const { sha256: digest } = await scene().consumer.computeResult({ jobId, index, file });
+        expect(digest).toBe(sha256(`file ${folder! * 100 + n!}`));
+      }
+    },
+    jobPatienceMs,
+  );
+
+  test(
+    'that are none, or empty, are a valid result',
+    async () => {
+      const [nothing, empty] = await Promise.all([
+        runRawJob(scene(), { environment: 'tiny', code: '// nothing to do' }),
+        runRawJob(scene(), {
+          environment: 'tiny',
+          code: `const fs = require('node:fs'); fs.writeFileSync('/data/outputs/empty', ''); fs.mkdirSync('/data/outputs/folder');`,
+        }),
+      ]);
+      expect(nothing.job.status).toBe(70);
+      expect(nothing.job.results).toEqual([{ filename: 'algorithm.log', filesize: 0, type: 'algorithmLog', index: 0 }]);
+      expect(nothing.log).toBe('');
+      expect(empty.job.status).toBe(70);
+      expect(empty.job.results.map(({ filename, filesize }) => [filename, filesize])).toEqual([
+        ['empty', 0],
+        ['algorithm.log', 0],
+      ]);
+      expect(empty.results.get('empty')).toEqual(Buffer.alloc(0));
+    },
+    jobPatienceMs,
+  );
+});
