@@ -179,6 +179,26 @@ describe('outputs', () => {
   );
 
   test(
+    'whose names are not UTF-8 are told apart from those that look like it',
+    async () => {
+      const code = `
+        const fs = require('node:fs');
+        fs.writeFileSync('/data/outputs/n%FF', 'text');
+        for (const byte of [0xfe, 0xff]) fs.writeFileSync(Buffer.from([...Buffer.from('/data/outputs/n'), byte]), 'byte ' + byte);`;
+      const { job, results } = await runRawJob(scene(), { environment: 'tiny', code });
+      expect([job.status, job.terminationDetails?.reason]).toEqual([70, 'the algorithm ended with exit code 0']);
+      const contents = [...results].map(([filename, content]) => [filename, content.toString()]);
+      expect(contents).toEqual([
+        ['n%25FF', 'text'],
+        ['n%FE', 'byte 254'],
+        ['n%FF', 'byte 255'],
+        ['algorithm.log', ''],
+      ]);
+    },
+    jobPatienceMs,
+  );
+
+  test(
     'of a thousand files are listed completely, in one order, and each index is that very file',
     async () => {
       const code = `

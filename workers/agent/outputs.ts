@@ -7,7 +7,7 @@ import { lstat, open, opendir, type FileHandle } from 'node:fs/promises';
 export interface FoundOutput {
   /** path below the folder, as its bytes */
   readonly path: Buffer;
-  /** the same as text: UTF-8 where it is, else each foreign byte as `%XX` */
+  /** the same as text: UTF-8 where it is, else each byte from 0x80 on as the lone surrogate U+DC00 + byte */
   readonly name: string;
   readonly sizeBytes: number;
 }
@@ -97,7 +97,7 @@ const placeOf = (root: Buffer, path: Buffer): Buffer => (path.length === 0 ? roo
 const nameOf = (path: Buffer): string => {
   const text = path.toString('utf8');
   if (Buffer.from(text).equals(path)) return text;
-  return Array.from(path, (byte) => (byte < 0x80 ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase()}`)).join('');
+  return Array.from(path, (byte) => String.fromCharCode(byte < 0x80 ? byte : 0xdc00 + byte)).join('');
 };
 
 /**

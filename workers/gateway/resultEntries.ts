@@ -10,10 +10,14 @@ const escapeByte = (byte: number): string => `%${byte.toString(16).toUpperCase()
 
 /**
  * The filename that stands for a path below `/data/outputs`: `%` → `%25`, `/` → `%2F`, `\` and control characters →
- * `%XX` of their UTF-8 bytes. Reversible, so two files never share a name. Lone surrogates become U+FFFD.
+ * `%XX` of their UTF-8 bytes, and a lone surrogate U+DC80 to U+DCFF, which stands for a byte that is not UTF-8 → `%XX`
+ * of that byte. Reversible, so two files never share a name.
  */
 export const filenameOf = (path: string): string =>
-  path.toWellFormed().replaceAll(/[%/\\\p{Cc}\u2028\u2029]/gu, (character) => [...Buffer.from(character, 'utf8')].map(escapeByte).join(''));
+  path
+    .replaceAll(/[%/\\\p{Cc}\u2028\u2029]/gu, (character) => [...Buffer.from(character, 'utf8')].map(escapeByte).join(''))
+    .replaceAll(/[\uDC80-\uDCFF]/gu, (surrogate) => escapeByte(surrogate.charCodeAt(0) - 0xdc00))
+    .toWellFormed();
 
 const byBytes = (left: string, right: string): number => Buffer.compare(Buffer.from(left, 'utf8'), Buffer.from(right, 'utf8'));
 
