@@ -2,6 +2,7 @@ import { activityInfo, cancellationSignal, heartbeat } from '@temporalio/activit
 import { JobFailure } from '../workflows/contract/failures.ts';
 import type { PodRef } from '../workflows/contract/job.ts';
 import type { PodSpec } from '../workflows/contract/pod.ts';
+import { keepAlive } from './keepAlive.ts';
 
 /** A place in an environment, as the ledger gives it out. */
 interface Place {
@@ -51,5 +52,14 @@ export const createPod = ({ places, podSpecs, pods }: CreatePodDeps) =>
       throw new JobFailure('NoCapacity', `queued: ${others} of ${maxJobs} places are taken`, { retryAfterSeconds: secondsBetweenLooks });
     }
     const spec = await podSpecs.podSpecOf(pod);
-    await pods.create(spec, (line) => heartbeat({ progress: line }), cancellationSignal());
+    let progress = 'creating the pod';
+    const onProgress = (line: string): void => {
+      progress = line;
+      heartbeat({ progress });
+    };
+    const signal = cancellationSignal();
+    await keepAlive(
+      () => pods.create(spec, onProgress, signal),
+      () => ({ progress }),
+    );
   };

@@ -1,4 +1,5 @@
 import type { PodRef } from '../workflows/contract/job.ts';
+import { keepAlive } from './keepAlive.ts';
 
 export interface DeletePodDeps {
   readonly pods: { remove(pod: PodRef): Promise<void> };
@@ -7,5 +8,5 @@ export interface DeletePodDeps {
 /** Nothing of this pod remains afterwards: no container, no volume, so no data. Safe to repeat. */
 export const deletePod = ({ pods }: DeletePodDeps) =>
   async function deletePod(pod: PodRef): Promise<void> {
-    await pods.remove(pod);
+    await keepAlive(() => pods.remove(pod));
   };

@@ -1,5 +1,6 @@
 import type { PodRef } from '../workflows/contract/job.ts';
 import type { PodOutcome } from '../workflows/contract/pod.ts';
+import { keepAlive } from './keepAlive.ts';
 
 export interface StopPodDeps {
   readonly pods: {
@@ -17,7 +18,7 @@ export interface StoppedAlgorithm {
 /** Ends the algorithm, with TERM first; the agent stays to publish what exists. Safe to repeat. */
 export const stopPod = ({ pods }: StopPodDeps) =>
   async function stopPod({ pod, graceSeconds }: { readonly pod: PodRef; readonly graceSeconds: number }): Promise<StoppedAlgorithm> {
-    await pods.stop(pod, graceSeconds);
+    await keepAlive(() => pods.stop(pod, graceSeconds));
     const outcome = await pods.observe(pod);
     return outcome.kind === 'ended'
       ? { exitCode: outcome.exitCode, finishedAtMs: outcome.finishedAtMs }

@@ -1,6 +1,7 @@
 import { JobFailure } from '../workflows/contract/failures.ts';
 import type { Acceptance } from '../workflows/contract/job.ts';
 import type { Admission, JobSpec } from '../workflows/contract/spec.ts';
+import { keepAlive } from './keepAlive.ts';
 
 export interface ValidateOrderDeps {
   readonly orders: {
@@ -24,7 +25,7 @@ export interface ValidateOrderDeps {
 export const validateOrder = ({ orders, vacancies, admissions }: ValidateOrderDeps) =>
   async function validateOrder({ jobId }: { readonly jobId: string }): Promise<Acceptance> {
     const spec = await admissions.readSpec(jobId);
-    const [admission] = await Promise.all([orders.admit(spec), requireVacancy(vacancies, spec)]);
+    const [admission] = await keepAlive(() => Promise.all([orders.admit(spec), requireVacancy(vacancies, spec)]));
     await admissions.acceptJob(jobId, admission);
     return { jobId, runSeconds: admission.runSeconds };
   };

@@ -22,15 +22,19 @@ import { awaitAccepted } from './contract/messages.ts';
 import { environmentAttribute, faultAttribute, phaseAttribute } from './contract/searchAttributes.ts';
 import { endOfRun, status, statusOfFailure } from './contract/status.ts';
 
+/** Steps beat every moment: one whose worker was killed is taken over after this long, not after its whole time limit. */
+const takeover = '10s';
+
 const order = proxyActivities<Pick<Activities, 'validateOrder'>>({
   startToCloseTimeout: '30s',
+  heartbeatTimeout: takeover,
   scheduleToCloseTimeout: '10m',
   retry: { initialInterval: '250ms', backoffCoefficient: 2, maximumInterval: '30s' },
 });
 
 const cluster = proxyActivities<Pick<Activities, 'createPod'>>({
   startToCloseTimeout: '15m',
-  heartbeatTimeout: '30s',
+  heartbeatTimeout: takeover,
   // a pod that is being made while its job is cancelled must be known before it can be deleted
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '1m' },
@@ -50,6 +54,7 @@ const record = proxyActivities<Pick<Activities, 'recordJob' | 'recordRefusal'>>(
 
 const cleanup = proxyActivities<Pick<Activities, 'stopPod' | 'deletePod'>>({
   startToCloseTimeout: '5m',
+  heartbeatTimeout: takeover,
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '5m' },
 });
 
