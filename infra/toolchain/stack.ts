@@ -44,6 +44,8 @@ export interface Stack {
   /** label value of all its containers and volumes */
   readonly instance: string;
   readonly agentImage: string;
+  /** path of the pods' seccomp profile; undefined: the engine's default */
+  readonly seccompProfile: string | undefined;
   /** what agents see of this machine: the folder with the gateway's socket */
   readonly gatewayFolder: string;
   readonly processes: Readonly<Record<ServiceName, Restartable>>;
@@ -90,6 +92,7 @@ const raiseStack = async (options: StackOptions, cleanups: Cleanups): Promise<St
     engineFolder: parts.engine.storageFolder,
     instance,
     agentImage: parts.engine.agentImage,
+    seccompProfile: parts.engine.seccompProfile,
     postgres: parts.database.server,
     temporal: parts.temporal,
     close: () => cleanups.run(),

@@ -21,6 +21,7 @@ export interface FloorDeps {
   readonly image: string;
   /** folder of the gateway's socket, mounted as in a job */
   readonly gatewayFolder: string;
+  readonly seccompProfile: string | undefined;
 }
 
 /** Times of one pod without any service around it, milliseconds from the first call to the engine. */
@@ -71,12 +72,13 @@ export const measureFloor = async (deps: FloorDeps, jobId: string): Promise<Floo
   return { firstInstruction: firstAtMs - startedAtMs, exit: exitAtMs - startedAtMs, removed };
 };
 
-const floorSpec = ({ instance, agentImage, image, gatewayFolder }: FloorDeps, jobId: string) => {
+const floorSpec = ({ instance, agentImage, image, gatewayFolder, seccompProfile }: FloorDeps, jobId: string) => {
   const settings: DockerPodSettings = {
     ...defaultPodSettings,
     instance,
     agentImage,
     gateway: { kind: 'unixSocket', directory: gatewayFolder },
+    ...(seccompProfile !== undefined && { seccompProfile }),
   };
   const spec: PodSpec = {
     pod: { jobId, podAttempt: 1 },

@@ -82,8 +82,8 @@ interface Measured {
 
 const measure = async (stage: Stage, { jobs: wanted, print = console.log }: JobBenchOptions): Promise<Measured> => {
   const { stack, image } = stage;
-  const { agentImage, gatewayFolder } = stack;
-  const floorDeps: FloorDeps = { docker: stack.docker, instance: stack.instance, agentImage, image, gatewayFolder };
+  const { agentImage, gatewayFolder, seccompProfile } = stack;
+  const floorDeps: FloorDeps = { docker: stack.docker, instance: stack.instance, agentImage, image, gatewayFolder, seccompProfile };
   const jobs: JobTimes[] = [];
   const floors: FloorTimes[] = [];
   for (let round = -warmUps; round < wanted; round += 1) {
