@@ -29,7 +29,9 @@ describe('one job, with the unmodified client library', () => {
       const big = Buffer.alloc(3_000_001, 'durable ');
       const assets = await publishTrustingPair(scene(), { contents: [digestInputs], datasets: [['first', big], ['third']] });
       const started = await startOrderedJob(scene(), assets);
-      expect(started).toMatchObject({ owner: scene().consumer.address, status: 1, dateFinished: null, results: [] });
+      expect(started).toMatchObject({ owner: scene().consumer.address, dateFinished: null, results: [] });
+      // the job goes on while its start is being answered: its pod may be in the making already
+      expect([1, 10]).toContain(started.status);
       expect(started.jobId).toMatch(/^[0-9a-f]{32}$/);
 
       const { job, results, log } = await awaitEnd(scene(), started.jobId);
