@@ -137,10 +137,13 @@ const playRound = async (name: string, { kill, whileAway, restart }: Round): Pro
   accepting.catch(() => undefined);
   const killedAt = performance.now();
   await kill(phases);
-  // an algorithm that ends while somebody is away
-  await letRun(scene, phases.running);
-  await whileAway?.(phases);
-  await restart?.();
+  try {
+    // an algorithm that ends while somebody is away
+    await letRun(scene, phases.running);
+    await whileAway?.(phases);
+  } finally {
+    await restart?.();
+  }
   const backAt = performance.now();
   held.letGo();
   const jobs = [...Object.values(phases), await accepting] as StartedJob[];
@@ -169,7 +172,7 @@ const expectNoDatabase = async ({ running }: Phases): Promise<void> => {
   expectAway(await ask('GET', '/api/services/nonce', { query: { userAddress: caller.address } }));
   const forResult = { jobId, index: '0', ...caller.credentials('getComputeResult') };
   expectAway(await ask('GET', '/api/services/computeResult', { query: forResult }));
-  expectAway(await ask('PUT', '/api/services/compute', { body: { jobId, ...caller.credentials('stopCompute') } }));
+  expectAway(await ask('PUT', '/api/services/compute', { query: { jobId, ...caller.credentials('stopCompute') } }));
   expectAway(await ask('POST', '/api/services/freeCompute', { body: signNewStart() }));
 };
 
