@@ -57,14 +57,16 @@ export const startTemporal = async (options: TemporalServerOptions): Promise<Tem
 type ServerPlace = Pick<TemporalServerOptions, 'dbFile'> & { readonly port: number; readonly uiPort: number };
 
 /**
- * Arguments of `temporal`. The two dynamic-config values take the wait between workflow and worker from 100 ms to
- * 12 ms per activity; the pragmas make a file as quick as it can be while surviving SIGKILL.
+ * Arguments of `temporal`. The first two dynamic-config values take the wait between workflow and worker from 100 ms to
+ * 12 ms per activity; the third hands an activity at once to the worker whose workflow asks for it, where that worker
+ * has room. The pragmas make a file as quick as it can be while surviving SIGKILL.
  */
 export const serverArguments = ({ port, uiPort, dbFile }: ServerPlace): readonly string[] => [
   ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--ui-port', String(uiPort)],
   ...['--log-format', 'json', '--log-level', 'warn'],
   ...['--dynamic-config-value', 'history.transferProcessorMaxPollRPS=2000'],
   ...['--dynamic-config-value', 'history.timerProcessorMaxPollRPS=2000'],
+  ...['--dynamic-config-value', 'system.enableActivityEagerExecution=true'],
   ...searchAttributes.flatMap((name) => ['--search-attribute', `${name}=Keyword`]),
   ...(dbFile === undefined
     ? []
