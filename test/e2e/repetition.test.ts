@@ -96,7 +96,7 @@ const readResults = async ({ caller }: Customer, { jobId, results }: ClientJob):
 const restart = async (...names: readonly ('api' | 'orchestrator' | 'gateway' | 'postgres' | 'temporal')[]): Promise<void> => {
   const { processes, postgres, temporal } = own().parts;
   const all = { ...processes, postgres, temporal };
-  await Promise.all(names.map((name) => all[name]?.restart()));
+  await Promise.all(names.map(async (name) => all[name]?.restart()));
 };
 
 beforeAll(async () => {
