@@ -6,8 +6,7 @@
 import { ActivityNotFoundError, type Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { ActivityDeps } from '../../activities/index.ts';
-import type { JobFailure} from '../../workflows/contract/failures.ts';
-import { type FailureType } from '../../workflows/contract/failures.ts';
+import type { FailureType, JobFailure } from '../../workflows/contract/failures.ts';
 import { jobWorkflowId, phaseActivityId, podName } from '../../workflows/contract/ids.ts';
 import type { AgentPhase, AlgorithmExit, JobRecord, PodRef } from '../../workflows/contract/job.ts';
 import type { PodOutcome, PodSpec } from '../../workflows/contract/pod.ts';

@@ -9,7 +9,7 @@ describe('temporalFailure', () => {
     ['a server that nobody reaches', new ServiceError('failed', { cause: grpcError(14) })],
     ['a call that took too long', new ServiceError('failed', { cause: grpcError(4) })],
     ['a server that limits its callers', grpcError(8)],
-    ['a verdict that did not come in time', new WorkflowUpdateRPCTimeoutOrCancelledError('late', {})],
+    ['a verdict that did not come in time', new WorkflowUpdateRPCTimeoutOrCancelledError('late', { cause: grpcError(4) })],
     ['a connection that was never made', new Error('Failed to connect before the deadline')],
   ])('%s may be asked again', (_what, err) => {
     expect(temporalFailure(err)).toMatchObject({ type: 'ServiceUnavailable', retryAfterSeconds: 5 });
