@@ -49,7 +49,7 @@ const start = async (): Promise<RunningProcess> => {
   const health = { ledger: ledger.check, temporal: () => temporal.check(), chains: () => ocean.check(), storage: () => results.check() };
   const app = createApp({
     ledger: { ...ledger, watchJob: (jobId, onChange) => changes.watch(jobId, onChange) },
-    jobs: createJobStarter({ client: temporal.client, ledger, heartbeatSeconds: config.C2D_SILENCE_SECONDS }),
+    jobs: createJobStarter({ client: temporal.client, heartbeatSeconds: config.C2D_SILENCE_SECONDS }),
     results,
     assets: ocean,
     environments: config.C2D_ENVIRONMENTS,

@@ -23,19 +23,9 @@ export type StartOutcome =
   | { readonly kind: 'refused'; readonly type: FailureType; readonly message: string }
   | { readonly kind: 'pending' };
 
-/** The verdict that the ledger remembers, longer than Temporal does. */
-export interface RememberedVerdicts {
-  readJob(jobId: string): Promise<{
-    readonly admission: 'pending' | 'accepted' | 'refused';
-    readonly refusalType: string | null;
-    readonly reason: string;
-  } | null>;
-}
-
 /** What the starter needs. */
 export interface JobStarterDeps {
   readonly client: Client;
-  readonly ledger: RememberedVerdicts;
   readonly heartbeatSeconds: number;
   /** how long a POST waits for the verdict */
   readonly verdictPatienceMs?: number;
@@ -86,12 +76,12 @@ const startWorkflow = (
   );
 };
 
-/** @param deps `heartbeatSeconds`: the silence after which a pod is looked at */
+/**
+ * The caller has looked first whether the ledger remembers a verdict: it does so longer than Temporal.
+ * @param deps `heartbeatSeconds`: the silence after which a pod is looked at
+ */
 export const createJobStarter = (deps: JobStarterDeps): JobStarter => ({
   async start({ spec, environment }) {
-    const remembered = await deps.ledger.readJob(spec.jobId);
-    if (remembered?.admission === 'accepted') return { kind: 'accepted' };
-    if (remembered?.admission === 'refused') return refusal(remembered.refusalType, remembered.reason);
     try {
       await startWorkflow(deps, spec, environment);
       return { kind: 'accepted' };
