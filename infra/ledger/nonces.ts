@@ -56,8 +56,6 @@ export type Reservation = { readonly kind: 'new' | 'same' } | { readonly kind: '
 export const reserveJob = (deps: JobsDeps) =>
   async function reserveJob({ spec, nonce }: { readonly spec: JobSpec; readonly nonce: string }): Promise<Reservation> {
     return deps.db.transaction().execute(async (trx): Promise<Reservation> => {
-      const known = await trx.selectFrom('jobs').select('job_id').where('job_id', '=', spec.jobId).executeTakeFirst();
-      if (known !== undefined) return { kind: 'same' };
       if (await compareAndSet(trx, { address: spec.consumerAddress, nonce, jobId: spec.jobId })) {
         const inserted = await trx
           .insertInto('jobs')
@@ -67,12 +65,14 @@ export const reserveJob = (deps: JobsDeps) =>
           .executeTakeFirst();
         return { kind: inserted === undefined ? 'same' : 'new' };
       }
+      // a job's id is derived from its nonce: a job that is known was reserved under this nonce, now or long ago
+      const known = await trx.selectFrom('jobs').select('job_id').where('job_id', '=', spec.jobId).executeTakeFirst();
+      if (known !== undefined) return { kind: 'same' };
       const row = await trx
         .selectFrom('nonces')
-        .select(['nonce', 'job_id'])
+        .select('nonce')
         .where('address', '=', spec.consumerAddress.toLowerCase())
         .executeTakeFirstOrThrow();
-      // the other request of the same pair committed while this one waited for the row
-      return row.job_id === spec.jobId ? { kind: 'same' } : { kind: 'stale', stored: row.nonce };
+      return { kind: 'stale', stored: row.nonce };
     });
   };
