@@ -2,11 +2,11 @@
 
 import { createHash } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { tmpdir } from 'node:os';
 import Docker from 'dockerode';
-import { cacheFolder } from './cache.ts';
+import { cacheFolder, withLock } from './cache.ts';
 import { installDebianPackages } from './debian.ts';
 import { MissingPart, messageOf, type FoundPart, type Report } from './parts.ts';
 import { startProgram, waitUntilReady, type Program } from './program.ts';
@@ -67,18 +67,40 @@ export const startPodman = async (podman: FoundPart, folder: string): Promise<Po
   const logFile = path.join(folder, 'podman.log');
   // where state lies must be the same in every run: the storage remembers it
   const places = ['--root', storage, '--runroot', path.join(state, 'root'), '--tmpdir', path.join(state, 'tmp')];
-  const program = await startProgram({
-    name: 'podman',
-    file: podman.path,
-    args: [...places, '--log-level', 'warn', 'system', 'service', '--time', '0', `unix://${socketPath}`],
-    env: { ...process.env, CONTAINERS_CONF: settings, DOCKER_HOST: undefined, CONTAINER_HOST: undefined },
-    // Podman leaves files where it stands, such as one named `oom` for each container that ran out of memory
-    cwd: folder,
-    logFile,
-  });
   const docker = new Docker({ socketPath });
-  await untilAnswering(program, docker, logFile);
-  return { docker, socketPath, storageFolder: storage, seccompProfile, close: () => program.close() };
+  const start = (): Promise<Program> =>
+    startProgram({
+      name: 'podman',
+      file: podman.path,
+      args: [...places, '--log-level', 'warn', 'system', 'service', '--time', '0', `unix://${socketPath}`],
+      env: { ...process.env, CONTAINERS_CONF: settings, DOCKER_HOST: undefined, CONTAINER_HOST: undefined },
+      // Podman leaves files where it stands, such as one named `oom` for each container that ran out of memory
+      cwd: folder,
+      logFile,
+    });
+  // Podman mounts its storage onto itself when it starts: nobody may take that mount away meanwhile
+  const program = await withLock(storageLock, async () => {
+    const started = await start();
+    await untilAnswering(started, docker, logFile);
+    return started;
+  });
+  const close = async (): Promise<void> => {
+    await program.close();
+    await withLock(storageLock, () => unmountIfUnused(storage));
+  };
+  return { docker, socketPath, storageFolder: storage, seccompProfile, close };
+};
+
+const storageLock = 'podman-storage';
+
+/** The last one out takes the mount of the storage away. Whatever still uses the storage names it in its arguments. */
+const unmountIfUnused = async (storage: string): Promise<void> => {
+  if (process.getuid?.() !== 0) return;
+  const processes = (await readdir('/proc')).filter((name) => /^\d+$/.test(name) && name !== String(process.pid));
+  const commands = await Promise.all(processes.map((name) => readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '')));
+  if (commands.some((command) => command.includes(storage))) return;
+  // busy, or not mounted: then there is nothing that we could do
+  await runProgram('umount', [path.join(storage, 'overlay')], { timeoutMs: 10_000 }).catch(() => undefined);
 };
 
 const hardenDefaultProfile = async (folder: string): Promise<string | undefined> => {
@@ -120,4 +142,6 @@ log_driver = "none"
 runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "none"
+# what was run in a container by hand is forgotten soon, not after five minutes: its monitor ends then
+exit_command_delay = 2
 `;
