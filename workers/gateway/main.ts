@@ -1,7 +1,6 @@
 /** The gateway process: joins routes with adapters, listens, and drains on SIGTERM. */
 
 import express from 'express';
-import { collectDefaultMetrics } from 'prom-client';
 import { createKeyring } from '../../infra/crypto/keyring.ts';
 import { createPodTokens } from '../../infra/crypto/podToken.ts';
 import { findEnvironment } from '../../infra/environments/environments.ts';
@@ -18,6 +17,7 @@ import { healthRoutes } from '../../infra/process/health.ts';
 import { runProcess, type Closeable, type RunningProcess } from '../../infra/process/lifecycle.ts';
 import { listen } from '../../infra/process/listen.ts';
 import { createLogger } from '../../infra/process/logger.ts';
+import { metricsRoute } from '../../infra/process/metrics.ts';
 import { localStore } from '../../infra/storage/local.ts';
 import { connectTemporal } from '../../infra/temporal/connect.ts';
 import { createGateway } from './app.ts';
@@ -54,7 +54,6 @@ const createApp = (
   logger: ReturnType<typeof createLogger>,
 ) => {
   const metrics = createGatewayMetrics();
-  collectDefaultMetrics({ register: metrics.registry });
   const store = localStore({ folder: config.C2D_STORAGE_FOLDER });
   const decrypter = createDecrypter([config.C2D_PROVIDER_PRIVATE_KEY, ...config.C2D_FORMER_PROVIDER_PRIVATE_KEYS]);
   const { C2D_GATEWAY_CANARY_HOST: canaryHost, C2D_GATEWAY_CANARY_PORT: canaryPort } = config;
@@ -85,9 +84,7 @@ const createApp = (
   });
   const operations = express();
   operations.use(healthRoutes({ ledger: ledger.check, temporal: () => temporal.check(), storage: () => store.check() }));
-  operations.get('/metrics', async (_req, res) => {
-    res.type(metrics.registry.contentType).send(await metrics.registry.metrics());
-  });
+  operations.use(metricsRoute(metrics.registry));
   return { app, operations };
 };
 
