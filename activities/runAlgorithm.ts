@@ -30,6 +30,8 @@ export const runAlgorithm = ({ pods }: PodObserver) =>
           reason: `exit code ${exitCode}, read from the container runtime`,
         };
       }
+      case 'failed':
+        throw new JobFailure(outcome.type, outcome.message);
       case 'lost':
         throw new JobFailure('PodLost', `pod attempt ${pod.podAttempt}: ${outcome.reason}`);
       default:

@@ -10,7 +10,7 @@ import { validateOrder } from '../../activities/validateOrder.ts';
 import { FailureInterceptor } from '../../workers/orchestrator/failureInterceptor.ts';
 import { JobFailure } from '../../workflows/contract/failures.ts';
 import type { PodRef } from '../../workflows/contract/job.ts';
-import type { ListedPod, PodOutcome, PodSpec } from '../../workflows/contract/pod.ts';
+import { anywhere, type ListedPod, type PodOutcome, type PodSpec } from '../../workflows/contract/pod.ts';
 import { aJobId, aSpec, anAdmission } from '../support/builders.ts';
 
 const pod: PodRef = { jobId: aJobId(), podAttempt: 1 };
@@ -57,9 +57,12 @@ describe('createPod', () => {
     image: 'a:1',
     command: null,
     env: {},
-    resources: { cpu: 1, memoryBytes: 1, diskBytes: 1 },
+    resources: { cpu: 1, memoryBytes: 1, diskBytes: 1, devices: {} },
     token: 't',
     deadlineSeconds: 1,
+    graceSeconds: 5,
+    publishSeconds: 60,
+    placement: anywhere,
   };
   const deps = (taken: boolean) => ({
     places: { maxJobs: async () => 1, takePlace: async () => ({ taken, others: 1 }) },

@@ -9,7 +9,7 @@ import {
   podParts,
   type DockerPodSettings,
 } from '../../infra/pods/dockerSpec.ts';
-import type { PodSpec } from '../../workflows/contract/pod.ts';
+import { anywhere, type PodSpec } from '../../workflows/contract/pod.ts';
 import { clockMs } from './stage.ts';
 
 /** What the floor is measured with. */
@@ -86,9 +86,12 @@ const floorSpec = ({ instance, agentImage, image, gatewayFolder, seccompProfile 
     image,
     command: ['node'],
     env: {},
-    resources: { cpu: 1, memoryBytes: 1024 ** 3, diskBytes: 1024 ** 3 },
+    resources: { cpu: 1, memoryBytes: 1024 ** 3, diskBytes: 1024 ** 3, devices: {} },
     token: 'none',
     deadlineSeconds: 600,
+    graceSeconds: 5,
+    publishSeconds: 60,
+    placement: anywhere,
   };
   return { spec, settings };
 };

@@ -9,7 +9,7 @@ import type { ActivityDeps } from '../../activities/index.ts';
 import type { FailureType, JobFailure } from '../../workflows/contract/failures.ts';
 import { jobWorkflowId, phaseActivityId, podName } from '../../workflows/contract/ids.ts';
 import type { AgentPhase, AlgorithmExit, JobRecord, PodRef } from '../../workflows/contract/job.ts';
-import type { PodOutcome, PodSpec } from '../../workflows/contract/pod.ts';
+import { anywhere, type PodOutcome, type PodSpec } from '../../workflows/contract/pod.ts';
 import { aSpec, anAdmission } from './builders.ts';
 
 /** What a fake agent may say. */
@@ -139,9 +139,12 @@ const aPodSpec = (pod: PodRef): PodSpec => ({
   image: 'node:24',
   command: ['node'],
   env: {},
-  resources: { cpu: 1, memoryBytes: 1, diskBytes: 1 },
+  resources: { cpu: 1, memoryBytes: 1, diskBytes: 1, devices: {} },
   token: 'token',
   deadlineSeconds: 60,
+  graceSeconds: 5,
+  publishSeconds: 60,
+  placement: anywhere,
 });
 
 /** Stages, runs, publishes. */

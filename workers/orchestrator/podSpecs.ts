@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import type { PodRef } from '../../workflows/contract/job.ts';
-import type { PodSpec } from '../../workflows/contract/pod.ts';
+import { anywhere, type PodSpec } from '../../workflows/contract/pod.ts';
 import type { Admission, AlgorithmContainer, JobSpec } from '../../workflows/contract/spec.ts';
 import type { ComputeEnvironment } from '../../infra/environments/environments.ts';
 
@@ -47,8 +47,11 @@ export const createPodSpecs = ({ admissions, environmentOf, tokenOf, commandOf, 
         // kept for old code only; stable, so that a second pod of the job sees the same, and unlocking nothing
         secret: createHash('sha256').update(`algorithm-secret/${pod.jobId}`).digest('hex').slice(0, 32),
       }),
-      resources: { cpu, memoryBytes: Math.round(ram * gibibyte), diskBytes: Math.round(disk * gibibyte) },
+      resources: { cpu, memoryBytes: Math.round(ram * gibibyte), diskBytes: Math.round(disk * gibibyte), devices: {} },
       token: tokenOf(pod),
+      graceSeconds: limits.graceSeconds,
+      publishSeconds: limits.publishSeconds,
+      placement: anywhere,
       deadlineSeconds: limits.createSeconds + limits.stageSeconds + admission.runSeconds + limits.publishSeconds + deadlineMarginSeconds,
     };
   },

@@ -1,5 +1,6 @@
 /** What a runtime must know to make a job's pod, and what it says about one. */
 
+import type { FailureType } from './failures.ts';
 import type { PodRef } from './job.ts';
 
 /** Everything about one execution pod. Never stored: built from the ledger when the pod is created. */
@@ -17,6 +18,45 @@ export interface PodSpec {
   readonly token: string;
   /** seconds after which the runtime ends the pod whatever happens */
   readonly deadlineSeconds: number;
+  /** between TERM and KILL when the algorithm is stopped */
+  readonly graceSeconds: number;
+  /** how long the agent may take to publish what a stopped algorithm left */
+  readonly publishSeconds: number;
+  /** where and as what the environment has its pods run; runtimes without nodes ignore it */
+  readonly placement: PodPlacement;
+}
+
+/** What an environment decides about pods of a cluster, in the cluster's own terms. */
+export interface PodPlacement {
+  readonly nodeSelector: Readonly<Record<string, string>>;
+  readonly tolerations: readonly PodToleration[];
+  readonly runtimeClassName: string | null;
+  readonly priorityClassName: string | null;
+  readonly labels: Readonly<Record<string, string>>;
+  /** disks larger than this many bytes are volumes of `storageClassName` instead of the node's own disk; null: never */
+  readonly volumeFromBytes: number | null;
+  /** null: the cluster's default class */
+  readonly storageClassName: string | null;
+}
+
+/** A placement that asks for nothing. */
+export const anywhere: PodPlacement = {
+  nodeSelector: {},
+  tolerations: [],
+  runtimeClassName: null,
+  priorityClassName: null,
+  labels: {},
+  volumeFromBytes: null,
+  storageClassName: null,
+};
+
+/** As a Kubernetes pod takes it. */
+export interface PodToleration {
+  readonly key?: string;
+  readonly operator?: 'Exists' | 'Equal';
+  readonly value?: string;
+  readonly effect?: 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute';
+  readonly tolerationSeconds?: number;
 }
 
 /** Hard limits of the algorithm's container. */
@@ -26,6 +66,8 @@ export interface PodResources {
   readonly memoryBytes: number;
   /** inputs, outputs and logs together */
   readonly diskBytes: number;
+  /** devices by their name in the cluster, e.g. `nvidia.com/gpu: 1`; empty for none */
+  readonly devices: Readonly<Record<string, number>>;
 }
 
 /**
@@ -33,7 +75,11 @@ export interface PodResources {
  * without an agent the pod is `lost`.
  */
 export type PodOutcome =
-  | { readonly kind: 'alive' }
+  | {
+      readonly kind: 'alive';
+      /** why the algorithm has not begun, for people: `waiting for a node: Insufficient cpu`; absent when nothing is known to be amiss */
+      readonly waiting?: string;
+    }
   | {
       readonly kind: 'ended';
       readonly exitCode: number;
@@ -41,6 +87,8 @@ export type PodOutcome =
       readonly startedAtMs: number;
       readonly finishedAtMs: number;
     }
+  /** the algorithm never began and will not in this pod; the agent may be well */
+  | { readonly kind: 'failed'; readonly type: FailureType; readonly message: string }
   | { readonly kind: 'lost'; readonly reason: string };
 
 /** A pod as the runtime lists it. */
@@ -53,18 +101,29 @@ export interface ListedPod {
 /** The one port to whatever runs pods: Docker Engine or Podman, Kubernetes. */
 export interface PodRuntime {
   /**
-   * After the call the pod exists and both containers are started. Safe to repeat: adopts its own
-   * objects, throws `JobFailure('PodConflict')` on somebody else's. Pulls the image when absent.
+   * After the call the pod exists. Safe to repeat: adopts its own objects, throws `JobFailure('PodConflict')` on
+   * somebody else's. A runtime that pulls images itself has started both containers then; one that hands the pod to a
+   * scheduler tells by `observe` what became of it.
    * @param onProgress one line for people, e.g. `pulling image: 31 MB`
    * @param signal ends a pull early; what exists by then is removed by `remove`
    */
   create(spec: PodSpec, onProgress: (line: string) => void, signal?: AbortSignal): Promise<void>;
   /** One look. Never throws for a missing pod: that is `lost`. */
   observe(pod: PodRef): Promise<PodOutcome>;
-  /** TERM to the algorithm, KILL after `graceSeconds`; the agent stays to publish. Tolerates a missing pod. */
+  /** TERM to the algorithm, KILL after `graceSeconds`; the agent stays to publish. Tolerates a missing pod. May return before the algorithm has ended. */
   stop(pod: PodRef, graceSeconds: number): Promise<void>;
   /** After the call no container and no volume of this pod exists. Tolerates a missing pod. */
   remove(pod: PodRef): Promise<void>;
   /** All pods of this service, of any attempt, also ones of which only a volume is left. */
   list(): Promise<readonly ListedPod[]>;
+  /**
+   * Tells of pods whose observation may have changed, promptly but without a promise: nothing may depend on it.
+   * Absent where there is nothing to watch.
+   */
+  watch?(onChange: (pod: PodRef, outcome: PodOutcome) => void): PodWatch;
+}
+
+/** A watch that is under way; it resumes by itself after a disconnection. */
+export interface PodWatch {
+  close(): Promise<void>;
 }

@@ -1,5 +1,5 @@
 import { agentContainer, algorithmContainer, algorithmUser, defaultPodSettings, podLabels } from '../../../infra/pods/dockerSpec.ts';
-import type { PodSpec } from '../../../workflows/contract/pod.ts';
+import { anywhere, type PodSpec } from '../../../workflows/contract/pod.ts';
 
 const settings = {
   ...defaultPodSettings,
@@ -14,9 +14,12 @@ const spec: PodSpec = {
   image: 'node:24',
   command: ['node', '/data/transformations/algorithm'],
   env: { DIDS: '[]' },
-  resources: { cpu: 0.5, memoryBytes: 64 * 1024 ** 2, diskBytes: 1_000_000 },
+  resources: { cpu: 0.5, memoryBytes: 64 * 1024 ** 2, diskBytes: 1_000_000, devices: {} },
   token: 'the-token',
   deadlineSeconds: 60,
+  graceSeconds: 5,
+  publishSeconds: 60,
+  placement: anywhere,
 };
 const stem = `c2d-${'a'.repeat(32)}-2`;
 

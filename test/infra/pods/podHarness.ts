@@ -12,7 +12,7 @@ import { ensureNodeAlgorithmImage } from '../../../infra/toolchain/algorithmImag
 import { ensureBusybox } from '../../../infra/toolchain/busybox.ts';
 import { startContainerEngine, type ContainerEngine } from '../../../infra/toolchain/containerEngine.ts';
 import type { PodRef } from '../../../workflows/contract/job.ts';
-import type { PodRuntime, PodSpec } from '../../../workflows/contract/pod.ts';
+import { anywhere, type PodRuntime, type PodSpec } from '../../../workflows/contract/pod.ts';
 import { aPlan, TestGateway } from './testGateway.ts';
 
 /** What all tests of a file share. */
@@ -91,9 +91,12 @@ export const preparePod = async (harness: PodHarness, { command, plan, files, sp
     image: harness.algorithmImage,
     command: typeof command === 'string' ? ['node', '-e', command] : command,
     env: {},
-    resources: { cpu: 1, memoryBytes: 256 * 1024 ** 2, diskBytes: 100_000_000 },
+    resources: { cpu: 1, memoryBytes: 256 * 1024 ** 2, diskBytes: 100_000_000, devices: {} },
     token: gateway.token,
     deadlineSeconds: 120,
+    graceSeconds: 5,
+    publishSeconds: 60,
+    placement: anywhere,
     ...changes,
   };
   return {
