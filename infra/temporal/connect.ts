@@ -1,7 +1,7 @@
 /** One data converter and one way to connect, for every process that talks to Temporal. */
 
 import { fileURLToPath } from 'node:url';
-import { Client, Connection } from '@temporalio/client';
+import { Client, Connection, type TLSConfig } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import { z } from 'zod';
 import type { Keyring } from '../crypto/keyring.ts';
@@ -13,6 +13,13 @@ export const temporalKeys = {
   C2D_TEMPORAL_NAMESPACE: z.string().default('default'),
   C2D_TEMPORAL_API_KEY: z.string().optional(),
   C2D_TEMPORAL_TLS: z.stringbool().default(false),
+  /** PEM: the authority of the server's certificate; absent: those that everybody trusts */
+  C2D_TEMPORAL_TLS_AUTHORITY: z.string().optional(),
+  /** PEM: our certificate and its key, for servers that ask for one; only together */
+  C2D_TEMPORAL_TLS_CERTIFICATE: z.string().optional(),
+  C2D_TEMPORAL_TLS_KEY: z.string().optional(),
+  /** name in the server's certificate, if it is not the address's */
+  C2D_TEMPORAL_TLS_SERVER_NAME: z.string().optional(),
 };
 
 /** Values of `temporalKeys`. */
@@ -39,9 +46,18 @@ export interface TemporalConnection {
 /** Options of a connection, also for the worker's native one. */
 export const connectionOptions = (config: TemporalConfig) => ({
   address: config.C2D_TEMPORAL_ADDRESS,
-  ...(config.C2D_TEMPORAL_TLS ? { tls: true } : {}),
+  ...(config.C2D_TEMPORAL_TLS ? { tls: tlsOptions(config) } : {}),
   ...(config.C2D_TEMPORAL_API_KEY === undefined ? {} : { apiKey: config.C2D_TEMPORAL_API_KEY }),
 });
+
+const tlsOptions = (config: TemporalConfig): TLSConfig => {
+  const { C2D_TEMPORAL_TLS_AUTHORITY: authority, C2D_TEMPORAL_TLS_CERTIFICATE: certificate, C2D_TEMPORAL_TLS_KEY: key } = config;
+  return {
+    ...(authority !== undefined && { serverRootCACertificate: Buffer.from(authority) }),
+    ...(certificate !== undefined && key !== undefined && { clientCertPair: { crt: Buffer.from(certificate), key: Buffer.from(key) } }),
+    ...(config.C2D_TEMPORAL_TLS_SERVER_NAME !== undefined && { serverNameOverride: config.C2D_TEMPORAL_TLS_SERVER_NAME }),
+  };
+};
 
 /** A client that connects when it is first used and again whenever the server was away. */
 export const connectTemporal = (config: TemporalConfig, keyring: Keyring): TemporalConnection => {
