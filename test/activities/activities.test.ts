@@ -61,6 +61,7 @@ describe('createPod', () => {
     token: 't',
     deadlineSeconds: 1,
     graceSeconds: 5,
+    createSeconds: 60,
     publishSeconds: 60,
     placement: anywhere,
   };

@@ -90,6 +90,7 @@ const floorSpec = ({ instance, agentImage, image, gatewayFolder, seccompProfile 
     token: 'none',
     deadlineSeconds: 600,
     graceSeconds: 5,
+    createSeconds: 60,
     publishSeconds: 60,
     placement: anywhere,
   };

@@ -143,6 +143,7 @@ const aPodSpec = (pod: PodRef): PodSpec => ({
   token: 'token',
   deadlineSeconds: 60,
   graceSeconds: 5,
+  createSeconds: 60,
   publishSeconds: 60,
   placement: anywhere,
 });

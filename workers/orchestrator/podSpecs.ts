@@ -2,9 +2,10 @@
 
 import { createHash } from 'node:crypto';
 import type { PodRef } from '../../workflows/contract/job.ts';
-import { anywhere, type PodSpec } from '../../workflows/contract/pod.ts';
+import type { PodSpec } from '../../workflows/contract/pod.ts';
 import type { Admission, AlgorithmContainer, JobSpec } from '../../workflows/contract/spec.ts';
-import type { ComputeEnvironment } from '../../infra/environments/environments.ts';
+import { clusterDevicesOf, type ComputeEnvironment } from '../../infra/environments/environments.ts';
+import { placementOf } from '../../infra/environments/placement.ts';
 
 const gibibyte = 1024 ** 3;
 /** what the platform may need around a run, on top of the job's own limits, before the runtime's last line ends the pod */
@@ -33,7 +34,8 @@ export const createPodSpecs = ({ admissions, environmentOf, tokenOf, commandOf, 
   /** @throws JobFailure when the job was not accepted or its environment is no longer configured */
   async podSpecOf(pod: PodRef): Promise<PodSpec> {
     const { spec, admission } = await admissions.readAdmission(pod.jobId);
-    const { limits } = environmentOf(spec.environmentId);
+    const environment = environmentOf(spec.environmentId);
+    const { limits } = environment;
     const { cpu = 1, ram = 1, disk = 1 } = spec.resources;
     return {
       pod,
@@ -47,11 +49,17 @@ export const createPodSpecs = ({ admissions, environmentOf, tokenOf, commandOf, 
         // kept for old code only; stable, so that a second pod of the job sees the same, and unlocking nothing
         secret: createHash('sha256').update(`algorithm-secret/${pod.jobId}`).digest('hex').slice(0, 32),
       }),
-      resources: { cpu, memoryBytes: Math.round(ram * gibibyte), diskBytes: Math.round(disk * gibibyte), devices: {} },
+      resources: {
+        cpu,
+        memoryBytes: Math.round(ram * gibibyte),
+        diskBytes: Math.round(disk * gibibyte),
+        devices: clusterDevicesOf(environment, spec.resources),
+      },
       token: tokenOf(pod),
+      createSeconds: limits.createSeconds,
       graceSeconds: limits.graceSeconds,
       publishSeconds: limits.publishSeconds,
-      placement: anywhere,
+      placement: placementOf(environment.kubernetes),
       deadlineSeconds: limits.createSeconds + limits.stageSeconds + admission.runSeconds + limits.publishSeconds + deadlineMarginSeconds,
     };
   },

@@ -18,6 +18,8 @@ export interface PodSpec {
   readonly token: string;
   /** seconds after which the runtime ends the pod whatever happens */
   readonly deadlineSeconds: number;
+  /** how long the pod may take until its algorithm's container runs, image pull included */
+  readonly createSeconds: number;
   /** between TERM and KILL when the algorithm is stopped */
   readonly graceSeconds: number;
   /** how long the agent may take to publish what a stopped algorithm left */
@@ -79,6 +81,10 @@ export type PodOutcome =
       readonly kind: 'alive';
       /** why the algorithm has not begun, for people: `waiting for a node: Insufficient cpu`; absent when nothing is known to be amiss */
       readonly waiting?: string;
+      /** only beside `waiting`: the agent runs already and works meanwhile */
+      readonly agentRuns?: boolean;
+      /** why the pod is being taken down: what has not ended by now cannot be trusted to end here, but the agent may still publish */
+      readonly ending?: string;
     }
   | {
       readonly kind: 'ended';

@@ -18,6 +18,7 @@ const spec: PodSpec = {
   token: 'the-token',
   deadlineSeconds: 60,
   graceSeconds: 5,
+  createSeconds: 60,
   publishSeconds: 60,
   placement: anywhere,
 };

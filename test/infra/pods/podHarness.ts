@@ -95,6 +95,7 @@ export const preparePod = async (harness: PodHarness, { command, plan, files, sp
     token: gateway.token,
     deadlineSeconds: 120,
     graceSeconds: 5,
+    createSeconds: 60,
     publishSeconds: 60,
     placement: anywhere,
     ...changes,
