@@ -2,26 +2,23 @@
 
 import type { Readable } from 'node:stream';
 import type { RequestHandler } from 'express';
-import type { JobCount, JobRow, Ledger } from '../infra/ledger/ledger.ts';
+import type { EnvironmentLoad, JobRow, Ledger } from '../infra/ledger/ledger.ts';
 import type { ComputeEnvironment } from '../infra/environments/environments.ts';
 import type { StoredFileRef } from '../infra/storage/resultStore.ts';
 import type { Logger } from '../infra/process/logger.ts';
 import type { Quote, QuoteRequest } from '../infra/ocean/quote.ts';
 import type { HealthCheck } from '../infra/process/health.ts';
 import type { FailureType } from '../workflows/contract/failures.ts';
-import type { JobSpec, Resources } from '../workflows/contract/spec.ts';
+import type { JobSpec } from '../workflows/contract/spec.ts';
 
 /** The ledger's operations that clients cause. */
 export type JobLedger = Pick<
   Ledger,
-  'nonceOf' | 'spendNonce' | 'reserveJob' | 'readJob' | 'findJobs' | 'requestStop' | 'readLog' | 'countJobs'
+  'nonceOf' | 'spendNonce' | 'reserveJob' | 'readJob' | 'findJobs' | 'requestStop' | 'readLog' | 'environmentLoads'
 > & {
   /** Calls `onChange` after each change of the job or its log. @returns the end of the watch */
   watchJob(jobId: string, onChange: () => void): () => void;
 };
-
-/** Accepted, unfinished jobs of an environment; `inUse` is the sum of what the running ones were given. */
-export type EnvironmentLoad = JobCount & { readonly inUse?: Resources };
 
 /** The verdict on a job. `pending`: not known yet, ask again with the same request. */
 export type StartVerdict =
@@ -98,4 +95,4 @@ export interface ApiDeps {
   readonly ending: AbortSignal;
 }
 
-export type { ComputeEnvironment, JobRow, Quote, QuoteRequest };
+export type { ComputeEnvironment, EnvironmentLoad, JobRow, Quote, QuoteRequest };

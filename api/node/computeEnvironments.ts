@@ -19,7 +19,7 @@ export const listEnvironments = ({
     const chainId = req.query['chainId'];
     if (chainId !== undefined && (typeof chainId !== 'string' || !/^\d{1,15}$/.test(chainId)))
       throw new Refusal(400, 'chainId is no number');
-    const loads = await ledger.countJobs();
+    const loads = await ledger.environmentLoads();
     const offered = environments.filter(
       (environment) => chainId === undefined || chainsOf(environment, chains).some((chain) => chain.chainId === Number(chainId)),
     );

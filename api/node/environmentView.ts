@@ -1,10 +1,8 @@
 /** Compute environments as the node-style API shows them. */
 
+import { resourceIdsOf, resourcesOf } from '../../infra/environments/environments.ts';
 import type { ComputeEnvironment, EnvironmentLoad, OfferedChain } from '../ports.ts';
 import type { ComputeEnvironmentAnswer } from './schemas.ts';
-
-/** Resources that every environment has; amounts in cores and GiB. */
-export const resourceIds = ['cpu', 'ram', 'disk'] as const;
 
 /** What an environment's answer is made of. */
 export interface EnvironmentViewInput {
@@ -26,24 +24,64 @@ const renderAccess = (access: Access): ComputeEnvironmentAnswer['access'] => ({
 export const chainsOf = (environment: ComputeEnvironment, chains: readonly OfferedChain[]): readonly OfferedChain[] =>
   environment.chainIds.length === 0 ? chains : chains.filter(({ chainId }) => environment.chainIds.includes(chainId));
 
-const loadOf = (loads: readonly EnvironmentLoad[], environmentId: string, isFree: boolean): EnvironmentLoad =>
-  loads.find((load) => load.environmentId === environmentId && load.isFree === isFree) ?? { environmentId, isFree, running: 0, queued: 0 };
+/** Prices in one token on one chain, a price for every resource. */
+interface PricedChain {
+  readonly chainId: number;
+  /** null: orders are taken there, and nothing is priced */
+  readonly feeToken: string | null;
+  readonly prices: readonly { readonly id: string; readonly price: number }[];
+}
 
-const renderResources = (environment: ComputeEnvironment, loads: readonly EnvironmentLoad[]): ComputeEnvironmentAnswer['resources'] =>
-  resourceIds.map((id) => {
-    const { total, max, min } = environment.resources[id];
-    return { id, type: id, total, max, min, inUse: loads.reduce((sum, load) => sum + (load.inUse?.[id] ?? 0), 0) };
-  });
+/**
+ * Where and in which tokens an environment is paid. One that names prices is paid there only, or a consumer could
+ * choose the chain on which it costs nothing; others cost nothing on every chain whose orders they take.
+ */
+export const pricedChainsOf = (environment: ComputeEnvironment, chains: readonly OfferedChain[]): readonly PricedChain[] => {
+  const ids = resourceIdsOf(environment);
+  const priceAll = (prices: PricedChain['prices']) => ids.map((id) => ({ id, price: prices.find((named) => named.id === id)?.price ?? 0 }));
+  const taken = chainsOf(environment, chains);
+  if (environment.fees.length === 0) return taken.map(({ chainId, feeToken }) => ({ chainId, feeToken, prices: priceAll([]) }));
+  return environment.fees
+    .filter(({ chainId }) => taken.some((chain) => chain.chainId === chainId))
+    .map(({ chainId, feeToken, prices }) => ({ chainId, feeToken, prices: priceAll(prices) }));
+};
+
+const renderFees = (priced: readonly PricedChain[]): ComputeEnvironmentAnswer['fees'] => {
+  const fees: ComputeEnvironmentAnswer['fees'] = {};
+  for (const { chainId, feeToken, prices } of priced) {
+    if (feeToken !== null) (fees[String(chainId)] ??= []).push({ feeToken, prices: [...prices] });
+  }
+  return fees;
+};
+
+const loadOf = (loads: readonly EnvironmentLoad[], environmentId: string, isFree: boolean): EnvironmentLoad =>
+  loads.find((load) => load.environmentId === environmentId && load.isFree === isFree) ?? {
+    environmentId,
+    isFree,
+    running: 0,
+    queued: 0,
+    inUse: {},
+  };
+
+/** `inUse` is what jobs with a place were given, free and paid ones together; nothing is reserved for waiting ones. */
+const renderResources = (
+  environment: ComputeEnvironment,
+  loads: readonly EnvironmentLoad[],
+  isFree: boolean,
+): ComputeEnvironmentAnswer['resources'] =>
+  resourcesOf(environment, isFree).map(({ id, type, description, total, max, min }) => ({
+    ...{ id, type, total, max, min },
+    inUse: loads.reduce((sum, load) => sum + (load.inUse[id] ?? 0), 0),
+    ...(description !== '' && { description }),
+  }));
 
 /**
  * Node-style Provider API §4. Waiting times are upper bounds in seconds, 0 when nobody waits or runs; `free` is
- * present only if free jobs are offered; prices are 0 until an environment names others.
+ * present only if free jobs are offered.
  */
 export const renderEnvironment = ({ environment, loads, chains, consumerAddress }: EnvironmentViewInput): ComputeEnvironmentAnswer => {
   const paid = loadOf(loads, environment.id, false);
   const free = loadOf(loads, environment.id, true);
-  const resources = renderResources(environment, [paid, free]);
-  const prices = resourceIds.map((id) => ({ id, price: 0 }));
   const freeLimit = environment.free?.maxJobDuration ?? 0;
   return {
     id: environment.id,
@@ -59,22 +97,18 @@ export const renderEnvironment = ({ environment, loads, chains, consumerAddress 
     runMaxWaitTimeFree: free.running > 0 ? freeLimit : 0,
     platform: { architecture: environment.platform.architecture, os: environment.platform.os },
     access: renderAccess(environment.access),
-    fees: Object.fromEntries(
-      chainsOf(environment, chains).flatMap(({ chainId, feeToken }) =>
-        feeToken === null ? [] : [[String(chainId), [{ feeToken, prices }]]],
-      ),
-    ),
+    fees: renderFees(pricedChainsOf(environment, chains)),
     storageExpiry: environment.storageExpiry,
     minJobDuration: environment.minJobDuration,
     maxJobDuration: environment.maxJobDuration,
     maxJobs: environment.maxJobs,
-    resources,
+    resources: renderResources(environment, [paid, free], false),
     ...(environment.free && {
       free: {
         access: renderAccess(environment.free.access),
         maxJobDuration: environment.free.maxJobDuration,
         maxJobs: environment.free.maxJobs,
-        resources,
+        resources: renderResources(environment, [paid, free], true),
         allowImageBuild: false,
       },
     }),

@@ -7,9 +7,9 @@ import { isJsonObject } from '../losslessJson.ts';
 import type { ApiDeps, ComputeEnvironment, QuoteRequest } from '../ports.ts';
 import { Refusal } from '../problems.ts';
 import type { Route } from '../route.ts';
-import { chainsOf } from './environmentView.ts';
+import { pricedChainsOf } from './environmentView.ts';
 import { requireEnvironment } from './environments.ts';
-import { readAlgorithm, readDataset, readResources, refuseUnoffered } from './requestParts.ts';
+import { readAlgorithm, readDataset, readResources, refusePriced, refuseUnoffered } from './requestParts.ts';
 import { chainNumber, initializeAnswer, initializeInput } from './schemas.ts';
 
 type Body = Readonly<Record<string, unknown>>;
@@ -49,11 +49,12 @@ export const readQuoteRequest = (body: Body, { environments, chains }: Pick<ApiD
   const environment = requireEnvironment(environments, request.environment);
   const { chainId, token } = request.payment;
   if (!chains.some((chain) => chain.chainId === chainId)) throw new Refusal(400, `Cannot handle payments on chainId: ${chainId}`);
-  const offer = chainsOf(environment, chains).find((chain) => chain.chainId === chainId);
-  const isAccepted = offer !== undefined && (offer.feeToken === null || offer.feeToken.toLowerCase() === token.toLowerCase());
+  const isAccepted = pricedChainsOf(environment, chains).some(
+    (offer) => offer.chainId === chainId && (offer.feeToken === null || offer.feeToken.toLowerCase() === token.toLowerCase()),
+  );
   if (!isAccepted) throw new Refusal(400, `This compute env does not accept payments on chain: ${chainId} using token ${token}`);
-  // the price does not depend on them yet, but what the environment cannot give is refused before anybody pays
-  readResources(environment, request.payment.resources ?? []);
+  // what the environment cannot give is refused before anybody pays
+  refusePriced(environment, readResources({ environment, isFree: false }, request.payment.resources ?? []));
   const quoted: QuoteRequest = {
     surface: 'node',
     consumerAddress: request.consumerAddress,

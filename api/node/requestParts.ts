@@ -1,10 +1,10 @@
 /** Datasets, algorithm and resources of a request, in the words of the contract. */
 
+import { isBasicResource, isPriced, resourcesOf } from '../../infra/environments/environments.ts';
 import type { AlgorithmRequest, DatasetRequest, RawAlgorithm, Resources } from '../../workflows/contract/spec.ts';
 import { isAbsent } from '../authentication.ts';
 import type { ComputeEnvironment } from '../ports.ts';
 import { Refusal } from '../problems.ts';
-import { resourceIds } from './environmentView.ts';
 import { rawAlgorithmInput, type AlgorithmInput, type DatasetInput } from './schemas.ts';
 
 const textOrNull = (value: string | number | null | undefined): string | null => (isAbsent(value) ? null : String(value));
@@ -80,25 +80,45 @@ interface Amount {
   readonly amount: number;
 }
 
+/** Which resources a job may ask for. */
+export interface ResourceQuestion {
+  readonly environment: ComputeEnvironment;
+  readonly isFree: boolean;
+}
+
 /**
- * What the job will be given: missing amounts are the minimum, smaller ones are raised to it.
- * @throws Refusal 400 `Not enough {id} resources. Requested {n}, but max is {max}`
+ * What the job will be given: missing amounts are the minimum, smaller ones are raised to it; of a resource asked for
+ * twice the larger amount counts. A device that is not asked for is not given.
+ * @throws Refusal 400 `Not enough {id} resources. Requested {n}, but max is {max}`, or for a fraction of a device
  */
-export const readResources = (environment: ComputeEnvironment, requested: readonly Amount[]): Resources => {
-  const unknown = requested.find(({ id, amount }) => amount > 0 && !resourceIds.some((known) => known === id));
+export const readResources = ({ environment, isFree }: ResourceQuestion, requested: readonly Amount[]): Resources => {
+  const offered = resourcesOf(environment, isFree);
+  const unknown = requested.find(({ id, amount }) => amount > 0 && !offered.some((known) => known.id === id));
   if (unknown !== undefined) throw notEnough(unknown, 0);
-  return Object.fromEntries(
-    resourceIds.map((id) => {
-      const { min, max } = environment.resources[id];
-      const amount = Math.max(min, ...requested.filter((resource) => resource.id === id).map((resource) => resource.amount));
-      if (amount > max) throw notEnough({ id, amount }, max);
-      return [id, amount];
-    }),
-  );
+  const given = offered.map(({ id, min, max }): readonly [string, number] => {
+    const amount = Math.max(min, ...requested.filter((resource) => resource.id === id).map((resource) => resource.amount));
+    if (amount > max) throw notEnough({ id, amount }, max);
+    if (!isBasicResource(id) && !Number.isInteger(amount))
+      throw new Refusal(400, `Not enough ${id} resources. Requested ${amount}, but only whole units can be given`);
+    return [id, amount];
+  });
+  return Object.fromEntries(given.filter(([id, amount]) => isBasicResource(id) || amount > 0));
 };
 
 const notEnough = ({ id, amount }: Amount, max: number): Refusal =>
   new Refusal(400, `Not enough ${id} resources. Requested ${amount}, but max is ${max}`);
+
+/**
+ * This release takes no payment for compute time. A job that costs something is refused, before anybody orders
+ * anything for it, rather than run unpaid.
+ * @throws Refusal 400
+ */
+export const refusePriced = ({ id, fees, free }: ComputeEnvironment, resources: Resources): void => {
+  if (!isPriced(fees, resources)) return;
+  const remedy =
+    free === undefined ? 'choose an environment without prices' : 'ask for a free job, or choose an environment without prices';
+  throw new Refusal(400, `Environment ${id} has prices for these resources, and payments are not taken here yet: ${remedy}`);
+};
 
 /**
  * Features of other installations that change what a job does; ignoring them would break a promise.

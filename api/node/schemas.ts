@@ -51,7 +51,7 @@ export const algorithmInput = z
 
 export const resourceAmount = z
   .looseObject({ id: identifier, amount: z.number().nonnegative() })
-  .meta({ id: 'ResourceAmount', description: 'cpu in cores, ram and disk in GiB' });
+  .meta({ id: 'ResourceAmount', description: 'cpu in cores, ram and disk in GiB, devices in units' });
 
 const seconds = z.number().nonnegative();
 
@@ -141,6 +141,7 @@ export const computeJob = z
     buildStartTimestamp: epochText,
     buildStopTimestamp: epochText,
     maxJobDuration: z.number().nullable(),
+    queueMaxWaitTime: z.number().int().meta({ description: 'seconds that the job may wait for a place' }),
     resources: z.array(z.strictObject({ id: z.string(), amount: z.number() })),
     results: z.array(resultElement),
     stopRequested: z.boolean(),
@@ -165,7 +166,15 @@ export const computeJobs = z.array(computeJob);
 const access = z.strictObject({ addresses: z.array(z.string()), accessLists: z.array(z.record(z.string(), z.array(z.string()))) });
 
 const offeredResource = z
-  .strictObject({ id: z.string(), type: z.string(), total: z.number(), max: z.number(), min: z.number(), inUse: z.number() })
+  .strictObject({
+    id: z.string(),
+    type: z.string(),
+    total: z.number(),
+    max: z.number(),
+    min: z.number(),
+    inUse: z.number(),
+    description: z.string().optional(),
+  })
   .meta({ id: 'EnvironmentResource' });
 
 export const computeEnvironmentAnswer = z

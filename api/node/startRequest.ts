@@ -5,7 +5,7 @@ import type { JobSpec } from '../../workflows/contract/spec.ts';
 import { isAbsent } from '../authentication.ts';
 import type { ComputeEnvironment } from '../ports.ts';
 import { Refusal } from '../problems.ts';
-import { readAlgorithm, readDataset, readResources, refuseUnoffered } from './requestParts.ts';
+import { readAlgorithm, readDataset, readResources, refusePriced, refuseUnoffered } from './requestParts.ts';
 import { freeStartInput, startInput, type StartInput } from './schemas.ts';
 
 const maxMetadataCharacters = 1_024;
@@ -68,12 +68,14 @@ const limitDuration = (requested: number | null | undefined, environment: Comput
 /**
  * The job that a request asks for in an environment: durations within the environment's limits, resources raised to
  * the minimum, `datasets` before `dataset`.
- * @throws Refusal 400 when the environment cannot give what is asked
+ * @throws Refusal 400 when the environment cannot give what is asked, or has a price for it
  */
 export const toJobSpec = ({ request, jobId, consumerAddress, environment, isFree }: JobSpecInput): JobSpec => {
   const longest = isFree ? environment.free?.maxJobDuration : environment.maxJobDuration;
   if (longest === undefined) throw new Refusal(400, 'This env does not support free jobs');
   const datasets = request.datasets ?? (request.dataset ? [request.dataset] : []);
+  const resources = readResources({ environment, isFree }, request.resources ?? request.payment?.resources ?? []);
+  if (!isFree) refusePriced(environment, resources);
   return {
     jobId,
     consumerAddress,
@@ -83,7 +85,7 @@ export const toJobSpec = ({ request, jobId, consumerAddress, environment, isFree
     chainId: isFree ? null : (request.chainId ?? request.payment?.chainId ?? null),
     datasets: datasets.map(readDataset),
     algorithm: readAlgorithm(request.algorithm),
-    resources: readResources(environment, request.resources ?? request.payment?.resources ?? []),
+    resources,
     maxJobDuration: limitDuration(request.maxJobDuration, environment, longest),
     queueMaxWaitTime: Math.min(environment.maxQueueTime, Math.ceil(request.queueMaxWaitTime ?? 0)),
     metadata: request.metadata ?? null,

@@ -1,11 +1,16 @@
 /** Compute environments: what an operator offers, from configuration. */
 
 import { z } from 'zod';
+import { JobFailure } from '../../workflows/contract/failures.ts';
+import type { Resources } from '../../workflows/contract/spec.ts';
+import { basicResourceIds, checkDevices, device, isBasicResource, type Complain } from './devices.ts';
+import { checkFees, fee } from './fees.ts';
+import { checkPlacement, clusterPlacement } from './placement.ts';
 
 const address = z.string().regex(/^0x[0-9a-fA-F]{40}$/, 'is not an address');
 
 const access = z
-  .object({
+  .strictObject({
     /** consumers who may use it; compare lower-case */
     addresses: z.array(address).default([]),
     /** `{ "<chainId>": [access list contract, …] }` */
@@ -15,24 +20,40 @@ const access = z
 
 const size = z.strictObject({ min: z.number().positive(), max: z.number().positive(), total: z.number().positive() });
 
-/** One environment. Amounts: cpu in cores, ram and disk in GiB. Durations in seconds. */
-export const computeEnvironment = z.strictObject({
+const freeOffer = z.strictObject({
+  access,
+  maxJobDuration: z.number().int().positive().default(600),
+  maxJobs: z.number().int().positive().default(4),
+  /** the most that a free job gets of a resource: cpu, ram and disk as paid ones unless named here, devices only if named here */
+  resources: z.record(z.string(), z.number().positive()).default({}),
+});
+
+const environmentFields = z.strictObject({
   /** a stable name: no price and no hash in it */
-  id: z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$/, 'is not a name of 1 to 63 letters, digits, dots and dashes'),
+  id: z
+    .string()
+    .regex(
+      /^[a-zA-Z0-9]([a-zA-Z0-9._-]{0,61}[a-zA-Z0-9])?$/,
+      'is not a name of 1 to 63 letters, digits, dots and dashes that begins and ends with a letter or digit',
+    ),
   description: z.string().default(''),
   /** chains whose orders are taken; empty takes every configured chain */
   chainIds: z.array(z.number().int().positive()).default([]),
-  platform: z.object({ architecture: z.string(), os: z.string() }).prefault({ architecture: 'x86_64', os: 'linux' }),
+  platform: z.strictObject({ architecture: z.string(), os: z.string() }).prefault({ architecture: 'x86_64', os: 'linux' }),
   resources: z.strictObject({ cpu: size, ram: size, disk: size }).prefault({
     cpu: { min: 0.1, max: 1, total: 2 },
     ram: { min: 0.0625, max: 1, total: 4 },
     disk: { min: 0.0625, max: 1, total: 10 },
   }),
+  /** GPUs and the like; only a cluster has them */
+  devices: z.array(device).default([]),
+  /** prices; without any, paid jobs cost nothing beyond their orders */
+  fees: z.array(fee).default([]),
+  /** where and as what a cluster runs the pods */
+  kubernetes: clusterPlacement.prefault({}),
   access,
   /** present: free jobs are offered */
-  free: z
-    .strictObject({ access, maxJobDuration: z.number().int().positive().default(600), maxJobs: z.number().int().positive().default(4) })
-    .optional(),
+  free: freeOffer.optional(),
   maxJobs: z.number().int().positive().default(8),
   minJobDuration: z.number().int().nonnegative().default(1),
   maxJobDuration: z.number().int().positive().default(3_600),
@@ -71,6 +92,47 @@ export const computeEnvironment = z.strictObject({
     .prefault({}),
 });
 
+type Fields = z.output<typeof environmentFields>;
+
+const checkSizes = ({ resources, minJobDuration, maxJobDuration }: Fields, complain: Complain): void => {
+  for (const id of basicResourceIds) {
+    const { min, max, total } = resources[id];
+    if (min > max) complain(['resources', id, 'min'], 'is above max');
+    if (max > total) complain(['resources', id, 'max'], 'is above total');
+  }
+  if (minJobDuration > maxJobDuration) complain(['minJobDuration'], 'is above maxJobDuration');
+};
+
+const checkFree = ({ free, ...environment }: Fields, complain: Complain): void => {
+  if (free === undefined) return;
+  if (free.maxJobDuration > environment.maxJobDuration)
+    complain(['free', 'maxJobDuration'], `is above maxJobDuration: ${free.maxJobDuration}, ${environment.maxJobDuration}`);
+  for (const [id, most] of Object.entries(free.resources)) {
+    const path = ['free', 'resources', id];
+    const offered = isBasicResource(id) ? environment.resources[id] : environment.devices.find((one) => one.id === id);
+    if (offered === undefined) complain(path, `is no resource of this environment: it has ${resourceIdsOf(environment).join(', ')}`);
+    else if (most > offered.max) complain(path, `is above the max of paid jobs: ${offered.max}`);
+    else if (most < offered.min) complain(path, `is below min: ${offered.min}`);
+    else if (!isBasicResource(id) && !Number.isInteger(most)) complain(path, 'is not a whole number');
+  }
+};
+
+/** Ids of everything that clients may ask the environment for. */
+export const resourceIdsOf = ({ devices }: Pick<Fields, 'devices'>): readonly string[] => [
+  ...basicResourceIds,
+  ...devices.map(({ id }) => id),
+];
+
+/** One environment. Amounts: cpu in cores, ram and disk in GiB, devices in units. Durations in seconds. */
+export const computeEnvironment = environmentFields.superRefine((environment, context) => {
+  const complain: Complain = (path, message) => context.addIssue({ code: 'custom', path: [...path], message });
+  checkSizes(environment, complain);
+  checkDevices(environment.devices, complain);
+  checkFees({ ...environment, resourceIds: resourceIdsOf(environment) }, complain);
+  checkPlacement(environment.kubernetes, complain);
+  checkFree(environment, complain);
+});
+
 /** All environments of an installation; ids are unique. */
 export const computeEnvironments = z
   .array(computeEnvironment)
@@ -85,7 +147,47 @@ export const computeEnvironments = z
 
 export type ComputeEnvironment = z.output<typeof computeEnvironment>;
 
+/** One resource of an environment, as jobs of one kind may ask for it. */
+export interface OfferedResource {
+  readonly id: string;
+  readonly type: string;
+  readonly description: string;
+  readonly min: number;
+  readonly max: number;
+  readonly total: number;
+}
+
+/** What a paid or a free job may ask for: cpu, ram and disk, then devices. Free jobs see only what they may have. */
+export const resourcesOf = ({ resources, devices, free }: ComputeEnvironment, isFree: boolean): readonly OfferedResource[] => {
+  const most = isFree ? (free?.resources ?? {}) : null;
+  return [
+    ...basicResourceIds.map((id) => ({ ...resources[id], id, type: id, description: '', max: most?.[id] ?? resources[id].max })),
+    ...devices.flatMap(({ resource: _resource, ...offered }) => {
+      const max = most === null ? offered.max : most[offered.id];
+      return max === undefined ? [] : [{ ...offered, max }];
+    }),
+  ];
+};
+
+/**
+ * The devices of a job by the cluster's names.
+ * @throws JobFailure `RequestInvalid` for a device that the environment had when the job was accepted, and has no more
+ */
+export const clusterDevicesOf = ({ id: environmentId, devices }: ComputeEnvironment, resources: Resources): Record<string, number> =>
+  Object.fromEntries(
+    Object.entries(resources)
+      .filter(([id, amount]) => !isBasicResource(id) && amount > 0)
+      .map(([id, amount]) => {
+        const offered = devices.find((one) => one.id === id);
+        if (offered === undefined) throw new JobFailure('RequestInvalid', `environment ${environmentId} no longer offers ${id}`);
+        return [offered.resource, amount];
+      }),
+  );
+
 /** A `<hash>-` prefix, as older clients remember it, is ignored. @returns undefined for an unknown id */
 export const findEnvironment = (list: readonly ComputeEnvironment[], id: string): ComputeEnvironment | undefined =>
   list.find((environment) => environment.id === id) ??
   list.find((environment) => id.endsWith(`-${environment.id}`) && /^0x[0-9a-f]{64}-/.test(id));
+
+export { isBasicResource } from './devices.ts';
+export { isPriced } from './fees.ts';

@@ -1,7 +1,7 @@
 /** What a start and a quote check alike: environment, assets, files, trust. */
 
 import { JobFailure } from '../../workflows/contract/failures.ts';
-import type { AlgorithmContainer, AlgorithmRequest, DatasetRequest } from '../../workflows/contract/spec.ts';
+import type { AlgorithmContainer, AlgorithmRequest, DatasetRequest, JobSpec } from '../../workflows/contract/spec.ts';
 import type { ComputeEnvironment } from '../environments/environments.ts';
 import { requireTrusted } from './algorithmTrust.ts';
 import { mayUseEnvironment } from './credentials.ts';
@@ -16,7 +16,7 @@ export interface AssetCheckDeps extends InspectDeps {
 
 export interface AssetCheckRequest {
   readonly consumerAddress: string;
-  readonly surface: 'node' | 'classic' | 'operator';
+  readonly surface: JobSpec['surface'];
   readonly isFree: boolean;
   readonly datasets: readonly Pick<DatasetRequest, 'documentId' | 'serviceId' | 'fileObject'>[];
   readonly algorithm: Pick<AlgorithmRequest, 'documentId' | 'serviceId' | 'raw' | 'userdata'>;

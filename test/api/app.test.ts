@@ -78,7 +78,7 @@ describe('health and metrics', () => {
 
   test('metrics count requests by route and jobs by environment', async () => {
     const world = aWorld();
-    world.ledger.loads = [{ environmentId: 'small', isFree: true, running: 3, queued: 1 }];
+    world.ledger.loads = [{ environmentId: 'small', isFree: true, running: 3, queued: 1, inUse: { cpu: 3 } }];
     const app = createApp(world.deps);
     await request(app).get('/api/services/computeEnvironments');
     const text = await world.registry.metrics();

@@ -5,7 +5,7 @@ import { serviceEndpoints } from '../../api/node/root.ts';
 import { JobFailure } from '../../workflows/contract/failures.ts';
 import { status } from '../../workflows/contract/status.ts';
 import { aDid, aJobId, anAddress, aTransaction } from '../support/builders.ts';
-import { aJobRow, aWorld, escrowAddress, feeToken } from './support/fakes.ts';
+import { aJobRow, aWorld, escrowAddress, feeToken, priced } from './support/fakes.ts';
 import { aWallet, call, post, sign, signed } from './support/consumer.ts';
 
 describe('GET /', () => {
@@ -78,6 +78,26 @@ describe('GET computeEnvironments', () => {
     expect(body[1]).not.toHaveProperty('free');
   });
 
+  test('devices are resources, with what is in use; free jobs see only what the free offer names', async () => {
+    const { deps, ledger } = aWorld({ environments: priced });
+    ledger.loads = [{ environmentId: 'large', isFree: false, running: 1, queued: 0, inUse: { cpu: 1, gpu: 2 } }];
+    const { body } = await call(createApp(deps), 'get', path);
+    const gpu = { id: 'gpu', type: 'gpu', description: 'A100', total: 4, max: 2, min: 0, inUse: 2 };
+    expect(body[0].resources).toContainEqual(gpu);
+    expect(body[0].free.resources).not.toContainEqual(expect.objectContaining({ id: 'gpu' }));
+  });
+
+  test('an environment with prices names them, and no chain on which it would cost nothing', async () => {
+    const { body } = await call(createApp(aWorld({ environments: priced }).deps), 'get', path);
+    const prices = [
+      { id: 'cpu', price: 0 },
+      { id: 'ram', price: 0 },
+      { id: 'disk', price: 0 },
+      { id: 'gpu', price: 0.5 },
+    ];
+    expect(body[0].fees).toEqual({ 1: [{ feeToken: escrowAddress, prices }] });
+  });
+
   test.each([
     ['8996', ['small']],
     ['1', ['small', 'paid-only']],
@@ -94,6 +114,34 @@ describe('GET computeEnvironments', () => {
 
 describe('POST initializeCompute', () => {
   const path = '/api/services/initializeCompute';
+
+  test.each<[string, number, Record<string, unknown>, string | undefined]>([
+    ['a resource without a price', 200, { chainId: 1, token: escrowAddress }, undefined],
+    [
+      'a resource with a price',
+      400,
+      { chainId: 1, token: escrowAddress, resources: [{ id: 'gpu', amount: 1 }] },
+      'Environment large has prices for these resources, and payments are not taken here yet: ask for a free job, or choose an environment without prices',
+    ],
+    [
+      'another token than that of the prices',
+      400,
+      { chainId: 1, token: feeToken },
+      `This compute env does not accept payments on chain: 1 using token ${feeToken}`,
+    ],
+    [
+      'another chain than that of the prices',
+      400,
+      { chainId: 8996, token: feeToken },
+      `This compute env does not accept payments on chain: 8996 using token ${feeToken}`,
+    ],
+  ])('where prices are named, %s is answered %d', async (_what, code, payment, error) => {
+    const { deps, quotes } = aWorld({ environments: priced });
+    const response = await post(createApp(deps), path, aBody({ environment: 'large', payment }));
+    expect([response.status, response.body.error]).toEqual([code, error]);
+    expect(quotes).toHaveLength(code === 200 ? 1 : 0);
+  });
+
   /** the body as ocean.js 8.6.2 builds it */
   const aBody = (over: Record<string, unknown> = {}): Record<string, unknown> => ({
     datasets: [{ documentId: aDid(), serviceId: 'access' }],
@@ -130,6 +178,10 @@ describe('POST initializeCompute', () => {
     [
       'Not enough cpu resources. Requested 3, but max is 2',
       { payment: { chainId: 8996, token: feeToken, resources: [{ id: 'cpu', amount: 3 }] } },
+    ],
+    [
+      'Not enough gpu resources. Requested 1, but max is 0',
+      { payment: { chainId: 8996, token: feeToken, resources: [{ id: 'gpu', amount: 1 }] } },
     ],
     ['Missing algorithm', { algorithm: undefined }],
     ['Missing algorithm', { algorithm: null }],

@@ -1,7 +1,7 @@
 import type { Wallet } from 'ethers';
 import { createApp } from '../../api/app.ts';
 import { aDid, anAddress, aTransaction } from '../support/builders.ts';
-import { aWorld, type World } from './support/fakes.ts';
+import { aWorld, priced, type World } from './support/fakes.ts';
 import { aWallet, call, post, sign, signed } from './support/consumer.ts';
 
 const paths = { paid: '/api/services/compute', free: '/api/services/freeCompute' } as const;
@@ -353,5 +353,46 @@ describe('starting a job', () => {
       request.query({ ...signed(wallet, 5, 'stopCompute'), jobId: body[0].jobId }),
     );
     expect([stop.status, stop.body]).toEqual([401, { error: 'nonce: 5 is not a valid nonce' }]);
+  });
+});
+
+describe('devices and prices', () => {
+  const unpriced = priced.map((environment) => ({ ...environment, fees: [] }));
+  const startLarge = async (kind: Kind, gpus: number, environments = unpriced) => {
+    const world = aWorld({ environments });
+    const body = aStart(aWallet(), kind, { environment: 'large', resources: [{ id: 'gpu', amount: gpus }] });
+    return { world, response: await post(createApp(world.deps), paths[kind], body) };
+  };
+
+  test('a paid job gets the devices that it asks for', async () => {
+    const { world, response } = await startLarge('paid', 2);
+    expect(response.status).toBe(200);
+    expect(onlySpec(world).resources).toEqual({ cpu: 0.1, ram: 0.0625, disk: 0.0625, gpu: 2 });
+  });
+
+  test('a device that is not asked for is not given', async () => {
+    const { world } = await startLarge('paid', 0);
+    expect(onlySpec(world).resources).toEqual({ cpu: 0.1, ram: 0.0625, disk: 0.0625 });
+  });
+
+  test.each<[string, Kind, number, string]>([
+    ['a part of a device', 'paid', 0.5, 'Not enough gpu resources. Requested 0.5, but only whole units can be given'],
+    ['more devices than a job may have', 'paid', 3, 'Not enough gpu resources. Requested 3, but max is 2'],
+    ['a device that free jobs do not get', 'free', 1, 'Not enough gpu resources. Requested 1, but max is 0'],
+  ])('%s is refused', async (_what, kind, gpus, text) => {
+    const { world, response } = await startLarge(kind, gpus);
+    expect([response.status, response.body]).toEqual([400, text]);
+    expect(world.ledger.nonces.size).toBe(0);
+  });
+
+  test('a paid job that has a price is refused rather than run unpaid', async () => {
+    const { world, response } = await startLarge('paid', 1, priced);
+    expect(response.status).toBe(400);
+    expect(response.body).toMatch(/^Environment large has prices for these resources, and payments are not taken here yet/);
+    expect(world.jobs.started).toEqual([]);
+  });
+
+  test.each<Kind>(['paid', 'free'])('a %s job that asks for nothing with a price runs', async (kind) => {
+    expect((await startLarge(kind, 0, priced)).response.status).toBe(200);
   });
 });

@@ -45,7 +45,8 @@ export interface JobSpec {
   readonly jobId: string;
   /** as the consumer wrote it; compare lower-case */
   readonly consumerAddress: string;
-  readonly surface: 'node' | 'classic' | 'operator';
+  /** `selfTest`: no consumer's, but the platform's own, to prove that an environment is sealed */
+  readonly surface: 'node' | 'classic' | 'operator' | 'selfTest';
   readonly isFree: boolean;
   readonly environmentId: string;
   readonly chainId: number | null;

@@ -36,6 +36,7 @@ export const aJobRow = (over: Partial<JobRow> = {}): JobRow => ({
   podAttempt: 1,
   termination: null,
   maxJobDuration: 60,
+  queueMaxWaitTime: 0,
   resources: { cpu: 1, ram: 1, disk: 1 },
   metadata: null,
   additionalViewers: [],
@@ -110,6 +111,7 @@ export class FakeLedger implements JobLedger {
         algorithmDid: spec.algorithm.documentId ?? '',
         inputDids: spec.datasets.flatMap(({ documentId }) => documentId ?? []),
         maxJobDuration: null,
+        queueMaxWaitTime: spec.queueMaxWaitTime,
         resources: spec.resources,
         metadata: spec.metadata,
         additionalViewers: spec.additionalViewers,
@@ -150,7 +152,7 @@ export class FakeLedger implements JobLedger {
     return () => this.changes.off(jobId, onChange);
   }
 
-  async countJobs() {
+  async environmentLoads() {
     return this.loads;
   }
 }
@@ -203,6 +205,16 @@ const provider = new Wallet('0xfd5c1ccea015b6d663618850824154a3b3fb2882c46cefb05
 
 export const feeToken = '0xCfDdA22C9837aE76E0faA845354f33C62E03653a';
 export const escrowAddress = '0x12d1d7BaF6fE43805391097A63301ACfcF5f5720';
+
+/** One environment with devices and a price for them. */
+export const priced = computeEnvironments.parse([
+  {
+    id: 'large',
+    devices: [{ id: 'gpu', description: 'A100', resource: 'nvidia.com/gpu', max: 2, total: 4 }],
+    fees: [{ chainId: 1, feeToken: escrowAddress, prices: [{ id: 'gpu', price: 0.5 }] }],
+    free: {},
+  },
+]);
 
 /** quotes of the node surface always name a payment */
 const toQuote = ({ datasets, algorithm, payment, maxJobDuration, queueMaxWaitTime }: QuoteRequest): Quote => {
