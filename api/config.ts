@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { oceanKeys } from '../infra/ocean/keys.ts';
 import { serviceKeys } from '../infra/process/commonKeys.ts';
+import { runtimeKeys } from '../infra/pods/config.ts';
 import { port } from '../infra/process/config.ts';
 import { storageKeys } from '../infra/storage/config.ts';
 import { temporalKeys } from '../infra/temporal/connect.ts';
@@ -16,6 +17,7 @@ export const apiConfig = z.object({
   ...temporalKeys,
   ...oceanKeys,
   ...storageKeys,
+  ...runtimeKeys,
   /** address on which the API listens */
   C2D_API_HOST: z.string().default('127.0.0.1'),
   /** port of the node-style API; 0 lets the system choose */

@@ -42,6 +42,8 @@ export const failureHttpStatus = {
   ImagePullFailed: 503,
   VolumeFailed: 500,
   ContainerFailed: 500,
+  QuotaExceeded: 503,
+  ClusterMisconfigured: 500,
   PodConflict: 500,
   RuntimeUnavailable: 503,
   PodUnsealed: 500,

@@ -1,23 +1,57 @@
 /** Configuration keys of the runtime that makes execution pods. */
 
 import { z } from 'zod';
+import { flag } from '../process/config.ts';
 import { defaultPodSettings, type DockerPodSettings } from './dockerSpec.ts';
+import type { KubernetesPodSettings } from './kubernetesSpec.ts';
 
 const bytes = z.coerce.number().int().positive();
 
+/** Which of the two an installation has; every process that must know asks for it under this key. */
+export const runtimeKeys = {
+  C2D_RUNTIME: z.enum(['docker', 'kubernetes']).default('docker'),
+};
+
+/** Keys that only pods of a cluster have. */
+const clusterKeys = {
+  /** absent: the service account of the pod that the orchestrator runs in */
+  C2D_KUBECONFIG: z.string().regex(/^\//, 'is not an absolute path').optional(),
+  /** namespace that has the jobs' pods and nothing else */
+  C2D_KUBERNETES_NAMESPACE: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'is not the name of a namespace')
+    .optional(),
+  /** secrets of that namespace with which images are pulled */
+  C2D_IMAGE_PULL_SECRETS: z
+    .string()
+    .default('')
+    .transform((text) => text.split(',').map((name) => name.trim()))
+    .transform((names) => names.filter((name) => name !== '')),
+  /** false: user namespaces of their own for pods, where nodes can */
+  C2D_POD_HOST_USERS: flag.default(true),
+  /** tells of changes sooner; nothing depends on it */
+  C2D_POD_WATCH: flag.default(true),
+};
+
 export const podKeys = {
+  ...runtimeKeys,
+  ...clusterKeys,
   /** socket of Docker Engine or of a Podman service */
   C2D_DOCKER_SOCKET: z.string().default('/var/run/docker.sock'),
   C2D_AGENT_IMAGE: z.string().min(1),
-  /** name of this installation on the engine: pods of others are invisible */
+  /** name of this installation on the engine or in the cluster: pods of others are invisible */
   C2D_INSTANCE: z
     .string()
-    .regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$/, 'is not a name of 1 to 63 letters, digits, dots and dashes')
+    .regex(
+      /^[a-zA-Z0-9]([a-zA-Z0-9._-]{0,61}[a-zA-Z0-9])?$/,
+      'is not a name of 1 to 63 letters, digits, dots and dashes that begins and ends with a letter or digit',
+    )
     .default('durable-c2d'),
   /** folder of the host that holds the gateway's socket; agents see nothing else of the host */
   C2D_GATEWAY_SOCKET_FOLDER: z.string().optional(),
-  /** with an engine that cannot share sockets: the gateway's address, and the engine network that reaches it alone */
+  /** on a cluster, and with an engine that cannot share sockets: the gateway's address */
   C2D_GATEWAY_URL: z.url({ protocol: /^https?$/ }).optional(),
+  /** the engine network that reaches that address alone */
   C2D_GATEWAY_NETWORK: z.string().optional(),
   /** path, on the engine's machine, of a stricter seccomp profile; Podman only: Docker Engine takes no paths and needs none */
   C2D_SECCOMP_PROFILE: z.string().regex(/^\//, 'is not an absolute path').optional(),
@@ -30,21 +64,24 @@ export const podKeys = {
 /** Values of `podKeys`. */
 export type PodConfig = z.output<z.ZodObject<typeof podKeys>>;
 
-/** Rule across keys: an agent reaches the gateway over a shared socket or over a network of the engine, not both. */
-export const requireOneGatewayRoute = (config: PodConfig, context: z.core.$RefinementCtx): void => {
+/** Rule across keys: each runtime has its own way to the gateway. */
+export const requireGatewayRoute = (config: PodConfig, context: z.core.$RefinementCtx): void => {
+  const complain = (key: keyof PodConfig, message: string): void => context.addIssue({ code: 'custom', path: [key], message });
+  if (config.C2D_RUNTIME === 'kubernetes') {
+    if (config.C2D_KUBERNETES_NAMESPACE === undefined) complain('C2D_KUBERNETES_NAMESPACE', 'is required with C2D_RUNTIME=kubernetes');
+    if (config.C2D_GATEWAY_URL === undefined) complain('C2D_GATEWAY_URL', 'is required with C2D_RUNTIME=kubernetes');
+    else if (!config.C2D_GATEWAY_URL.startsWith('http:')) complain('C2D_GATEWAY_URL', 'must begin with http://: agents speak nothing else');
+    return;
+  }
   const overSocket = config.C2D_GATEWAY_SOCKET_FOLDER !== undefined;
   const overNetwork = config.C2D_GATEWAY_URL !== undefined && config.C2D_GATEWAY_NETWORK !== undefined;
   if (overSocket === overNetwork) {
-    context.addIssue({
-      code: 'custom',
-      path: ['C2D_GATEWAY_SOCKET_FOLDER'],
-      message: 'set either this, or C2D_GATEWAY_URL and C2D_GATEWAY_NETWORK',
-    });
+    complain('C2D_GATEWAY_SOCKET_FOLDER', 'set either this, or C2D_GATEWAY_URL and C2D_GATEWAY_NETWORK');
   }
 };
 
-/** @param config checked by `requireOneGatewayRoute` */
-export const podSettingsOf = (config: PodConfig): DockerPodSettings => ({
+/** @param config checked by `requireGatewayRoute`, for Docker */
+export const dockerSettingsOf = (config: PodConfig): DockerPodSettings => ({
   instance: config.C2D_INSTANCE,
   agentImage: config.C2D_AGENT_IMAGE,
   gateway:
@@ -53,6 +90,16 @@ export const podSettingsOf = (config: PodConfig): DockerPodSettings => ({
       : { kind: 'unixSocket', directory: config.C2D_GATEWAY_SOCKET_FOLDER },
   ...(config.C2D_SECCOMP_PROFILE !== undefined && { seccompProfile: config.C2D_SECCOMP_PROFILE }),
   pidsLimit: config.C2D_POD_PIDS_LIMIT,
+  tmpBytes: config.C2D_POD_TMP_BYTES,
+  agentMemoryBytes: config.C2D_AGENT_MEMORY_BYTES,
+  agentCpu: config.C2D_AGENT_CPU,
+});
+
+export const kubernetesSettingsOf = (config: PodConfig): KubernetesPodSettings => ({
+  instance: config.C2D_INSTANCE,
+  agentImage: config.C2D_AGENT_IMAGE,
+  imagePullSecrets: config.C2D_IMAGE_PULL_SECRETS,
+  hostUsers: config.C2D_POD_HOST_USERS,
   tmpBytes: config.C2D_POD_TMP_BYTES,
   agentMemoryBytes: config.C2D_AGENT_MEMORY_BYTES,
   agentCpu: config.C2D_AGENT_CPU,

@@ -1,13 +1,14 @@
 /** Pods on Docker Engine or Podman: two containers, three volumes, no network for the algorithm. */
 
 import type Docker from 'dockerode';
-import { environmentLabel, jobLabel, podAttemptLabel, podName } from '../../workflows/contract/ids.ts';
+import { podName } from '../../workflows/contract/ids.ts';
 import { JobFailure } from '../../workflows/contract/failures.ts';
 import type { PodRef } from '../../workflows/contract/job.ts';
 import type { ListedPod, PodRuntime, PodSpec } from '../../workflows/contract/pod.ts';
 import { dockerFailure, hasStatus, isNameConflict, type DockerStep } from './dockerFailure.ts';
 import { ensureImage, type EnsureImageRequest } from './dockerImages.ts';
-import { agentContainer, algorithmContainer, instanceLabel, podLabels, podParts, type DockerPodSettings } from './dockerSpec.ts';
+import { agentContainer, algorithmContainer, podParts, type DockerPodSettings } from './dockerSpec.ts';
+import { areOurs, instanceLabel, listedPodOf, podLabels } from './podLabels.ts';
 import { podOutcome, type ContainerState } from './podOutcome.ts';
 
 /** What {@link dockerPods} works with. */
@@ -129,8 +130,7 @@ const requireOurs = (
   ours: Readonly<Record<string, string>>,
   name: string,
 ): void => {
-  const strangers = [instanceLabel, jobLabel, podAttemptLabel].filter((label) => found?.[label] !== ours[label]);
-  if (strangers.length > 0) throw new JobFailure('PodConflict', `${name} exists already and does not belong to this job`);
+  if (!areOurs(found, ours)) throw new JobFailure('PodConflict', `${name} exists already and does not belong to this job`);
 };
 
 /** Starts what has never run. A container that has ended is left alone: an algorithm never runs twice in one pod. */
@@ -209,7 +209,7 @@ const listPods = async ({ docker, settings }: DockerPodsDeps): Promise<readonly 
   ];
   const pods = new Map<string, ListedPod>();
   for (const { labels, createdAtMs } of seen) {
-    const listed = listedPod(labels, createdAtMs);
+    const listed = listedPodOf(labels, createdAtMs);
     if (listed === undefined) continue;
     const name = podName(listed.pod);
     const earlier = pods.get(name);
@@ -219,10 +219,3 @@ const listPods = async ({ docker, settings }: DockerPodsDeps): Promise<readonly 
 };
 
 const createdAtOf = (volume: object): number => timeOf((volume as { readonly CreatedAt?: string }).CreatedAt ?? '');
-
-const listedPod = (labels: Readonly<Record<string, string>>, createdAtMs: number): ListedPod | undefined => {
-  const jobId = labels[jobLabel];
-  const podAttempt = Number(labels[podAttemptLabel]);
-  if (jobId === undefined || !Number.isInteger(podAttempt) || podAttempt < 1) return undefined;
-  return { pod: { jobId, podAttempt }, environmentId: labels[environmentLabel] ?? '', createdAtMs };
-};

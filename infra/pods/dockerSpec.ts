@@ -1,14 +1,12 @@
 /** The two containers and three volumes of a pod, as plain data for the Docker API. Pure. */
 
 import type { ContainerCreateOptions, MountSettings } from 'dockerode';
-import { environmentLabel, jobLabel, podAttemptLabel, podName } from '../../workflows/contract/ids.ts';
+import { podName } from '../../workflows/contract/ids.ts';
 import { JobFailure } from '../../workflows/contract/failures.ts';
 import type { PodRef } from '../../workflows/contract/job.ts';
 import type { PodSpec } from '../../workflows/contract/pod.ts';
+import { podLabels } from './podLabels.ts';
 import { agentUid, wrapperScript } from './wrapper.ts';
-
-/** Label whose value tells installations on one engine apart. */
-export const instanceLabel = 'c2d.instance';
 
 /** How agents reach the gateway: a socket in a shared folder of the host, or TCP on an engine network. */
 export type GatewayRoute =
@@ -52,14 +50,6 @@ export const podParts = (pod: PodRef) => {
     volumes: { data: `${name}-data`, outputs: `${name}-outputs`, control: `${name}-control` },
   } as const;
 };
-
-/** Labels of every object of a pod. */
-export const podLabels = ({ pod, environmentId }: Pick<PodSpec, 'pod' | 'environmentId'>, instance: string): Record<string, string> => ({
-  [instanceLabel]: instance,
-  [jobLabel]: pod.jobId,
-  [podAttemptLabel]: String(pod.podAttempt),
-  [environmentLabel]: environmentId,
-});
 
 /** What the image itself says about how it is run. */
 export interface ImageConfig {

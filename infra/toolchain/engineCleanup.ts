@@ -3,7 +3,7 @@
 import type Docker from 'dockerode';
 import { isGone, listLabelled } from './engineLists.ts';
 import { isAbandoned } from './instanceName.ts';
-import { instanceLabel } from '../pods/dockerSpec.ts';
+import { instanceLabel } from '../pods/podLabels.ts';
 
 /** Names of all containers and volumes of an installation; empty when nothing is left. */
 export const listObjects = async (docker: Docker, instance: string): Promise<readonly string[]> => {

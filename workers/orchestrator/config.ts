@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { serviceKeys } from '../../infra/process/commonKeys.ts';
 import { flag } from '../../infra/process/config.ts';
 import { oceanKeys } from '../../infra/ocean/keys.ts';
-import { podKeys, requireOneGatewayRoute } from '../../infra/pods/config.ts';
+import { podKeys, requireGatewayRoute } from '../../infra/pods/config.ts';
 import { temporalKeys } from '../../infra/temporal/connect.ts';
 
 export const orchestratorConfig = z
@@ -19,9 +19,11 @@ export const orchestratorConfig = z
     C2D_REAPER_SECONDS: z.coerce.number().int().min(5).default(600),
     /** pods and jobs younger than this are left alone by the reaper, in seconds */
     C2D_REAPER_GRACE_SECONDS: z.coerce.number().int().min(0).default(120),
+    /** silence of an agent after which its pod is looked at, in seconds; for jobs that the orchestrator starts itself */
+    C2D_SILENCE_SECONDS: z.coerce.number().min(1).default(12),
     C2D_MAX_ACTIVITIES: z.coerce.number().int().positive().default(100),
     C2D_MAX_WORKFLOW_TASKS: z.coerce.number().int().positive().default(40),
     /** register search attributes at start; off where an administrator does it */
     C2D_REGISTER_SEARCH_ATTRIBUTES: flag.default(true),
   })
-  .superRefine(requireOneGatewayRoute);
+  .superRefine(requireGatewayRoute);

@@ -1,6 +1,5 @@
 /** The orchestrator: the Temporal worker that runs jobs' workflows and their activities. */
 
-import Docker from 'dockerode';
 import express from 'express';
 import { NativeConnection } from '@temporalio/worker';
 import { createActivities, type ActivityDeps } from '../../activities/index.ts';
@@ -12,8 +11,7 @@ import { createLedger, type Ledger } from '../../infra/ledger/ledger.ts';
 import type { Ocean } from '../../infra/ocean/ocean.ts';
 import { openOcean } from '../../infra/ocean/openOcean.ts';
 import { algorithmCommand, algorithmEnv, imageReference } from '../../infra/pods/algorithmCommand.ts';
-import { podSettingsOf } from '../../infra/pods/config.ts';
-import { dockerPods } from '../../infra/pods/docker.ts';
+import { openPods } from '../../infra/pods/openPods.ts';
 import { parseConfig } from '../../infra/process/config.ts';
 import { healthRoutes } from '../../infra/process/health.ts';
 import { runProcess, type RunningProcess } from '../../infra/process/lifecycle.ts';
@@ -90,8 +88,7 @@ const start = async (): Promise<RunningProcess> => {
   const temporal = connectTemporal(config, keyring);
   if (config.C2D_REGISTER_SEARCH_ATTRIBUTES) await ensureSearchAttributes(temporal.connection, config.C2D_TEMPORAL_NAMESPACE);
   const ocean = openOcean(config);
-  const docker = new Docker({ socketPath: config.C2D_DOCKER_SOCKET });
-  const pods = dockerPods({ docker, settings: podSettingsOf(config) });
+  const { pods, check: checkPods } = await openPods(config);
 
   const native = await NativeConnection.connect(connectionOptions(config));
   const worker = await createWorker({
@@ -115,7 +112,7 @@ const start = async (): Promise<RunningProcess> => {
       ledger: ledger.check,
       temporal: temporal.check,
       chains: () => ocean.check(),
-      containers: async () => void (await docker.ping()),
+      containers: checkPods,
       worker: async () => {
         if (worker.getState() !== 'RUNNING') throw new Error(`the worker is ${worker.getState()}`);
       },

@@ -36,6 +36,10 @@ const faults = {
   ImagePullFailed: 'platform',
   VolumeFailed: 'operator',
   ContainerFailed: 'operator',
+  /** the cluster's quota for the jobs' namespace is used up; goes away as pods end, or when the operator raises it */
+  QuotaExceeded: 'operator',
+  /** the cluster refuses what this service asks of it: rights, admission rules, missing secrets */
+  ClusterMisconfigured: 'operator',
   PodConflict: 'platform',
   /** the runtime cannot be reached or refuses everybody */
   RuntimeUnavailable: 'platform',

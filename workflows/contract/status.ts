@@ -69,10 +69,12 @@ export const statusText = (number: number): string => texts[number] ?? 'Unknown 
 const failureStatus: Readonly<Partial<Record<FailureType, number>>> = {
   QueueTimedOut: status.queueExpired,
   NoCapacity: status.queueExpired,
+  QuotaExceeded: status.queueExpired,
   ImageUnavailable: status.imageFailed,
   ImagePullFailed: status.imageFailed,
   VolumeFailed: status.volumeFailed,
   ContainerFailed: status.containerFailed,
+  ClusterMisconfigured: status.containerFailed,
   PodConflict: status.containerFailed,
   PodUnsealed: status.containerFailed,
   InputUnavailable: status.dataProvisioningFailed,

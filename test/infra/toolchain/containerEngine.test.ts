@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { instanceLabel } from '../../../infra/pods/dockerSpec.ts';
+import { instanceLabel } from '../../../infra/pods/podLabels.ts';
 import { ensureNodeAlgorithmImage } from '../../../infra/toolchain/algorithmImage.ts';
 import { ensureBusybox } from '../../../infra/toolchain/busybox.ts';
 import { startContainerEngine, type ContainerEngine } from '../../../infra/toolchain/containerEngine.ts';

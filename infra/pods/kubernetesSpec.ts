@@ -1,0 +1,186 @@
+/** The pod of a job as one Kubernetes object: two containers, no init container, sealed for life. Pure. */
+
+import type { V1Container, V1Pod, V1PodSpec, V1ResourceRequirements, V1SecurityContext, V1Toleration } from '@kubernetes/client-node';
+import { podName } from '../../workflows/contract/ids.ts';
+import { JobFailure } from '../../workflows/contract/failures.ts';
+import type { PodSpec } from '../../workflows/contract/pod.ts';
+import { isClaimed, volumesOf } from './kubernetesVolumes.ts';
+import { podLabels } from './podLabels.ts';
+import { agentUid, wrapperScript } from './wrapper.ts';
+
+/** Names of the two containers. */
+export const agentName = 'agent';
+export const algorithmName = 'algorithm';
+
+/** Annotation with the seconds that the pod may take to begin: whoever observes it knows the pod only. */
+export const createSecondsAnnotation = 'c2d.create-seconds';
+
+/** What an installation decides about its pods. */
+export interface KubernetesPodSettings {
+  /** value of the instance label; pods of other instances are invisible */
+  readonly instance: string;
+  readonly agentImage: string;
+  /** names of secrets of the namespace with which images are pulled */
+  readonly imagePullSecrets: readonly string[];
+  /** false gives each pod user namespaces of its own, where the cluster can */
+  readonly hostUsers: boolean;
+  /** size of the algorithm's `/tmp`; it counts against its memory */
+  readonly tmpBytes: number;
+  readonly agentMemoryBytes: number;
+  readonly agentCpu: number;
+}
+
+/** The user that every algorithm runs as: a cluster cannot be asked for the image's own. */
+const algorithmUid = 1000;
+
+/** Where the agent's image keeps the busybox that it puts onto the control volume, which hides what the image has there. */
+const imageBusybox = '/opt/c2d/busybox';
+
+/**
+ * How long a pod stays bound to a node that has stopped answering. The agent may be well behind a broken kubelet, so
+ * this is longer than a kubelet's restart; the cluster's own default would be five minutes.
+ */
+const unreachableSeconds = 30;
+
+/**
+ * @param gatewayUrl where the agent finds the gateway, host as an IP address: pods resolve no names
+ * @throws JobFailure ImageUnavailable when the request names no entrypoint
+ */
+export const kubernetesPod = (spec: PodSpec, settings: KubernetesPodSettings, gatewayUrl: string): V1Pod => {
+  const { pod, placement } = spec;
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name: podName(pod),
+      // the operator's own labels cannot replace the ones that network policies and this service go by
+      labels: { ...placement.labels, ...podLabels(spec, settings.instance) },
+      annotations: { [createSecondsAnnotation]: String(spec.createSeconds) },
+    },
+    spec: {
+      ...sealed(settings),
+      ...placed(spec),
+      activeDeadlineSeconds: Math.ceil(spec.deadlineSeconds),
+      terminationGracePeriodSeconds: Math.ceil(spec.graceSeconds + spec.publishSeconds),
+      ...volumesOf(spec, settings).pod,
+      // started in this order, each image pulled when its turn comes: the agent works while the algorithm's is fetched
+      containers: [agentContainer(spec, settings, gatewayUrl), algorithmContainer(spec, settings)],
+    },
+  };
+};
+
+/** No names, no token of the cluster, no address of its services, no second life. */
+const sealed = ({ hostUsers, imagePullSecrets }: KubernetesPodSettings): Omit<V1PodSpec, 'containers'> => ({
+  restartPolicy: 'Never',
+  automountServiceAccountToken: false,
+  enableServiceLinks: false,
+  hostname: 'c2d',
+  dnsPolicy: 'None',
+  // nobody listens there: a resolver fails at once instead of waiting for packets that the policy drops
+  dnsConfig: {
+    nameservers: ['127.0.0.1'],
+    options: [
+      { name: 'attempts', value: '1' },
+      { name: 'timeout', value: '1' },
+    ],
+  },
+  ...(hostUsers ? {} : { hostUsers: false }),
+  ...(imagePullSecrets.length > 0 && { imagePullSecrets: imagePullSecrets.map((name) => ({ name })) }),
+});
+
+const placed = ({ placement }: PodSpec): Partial<V1PodSpec> => ({
+  nodeSelector: { ...placement.nodeSelector },
+  tolerations: [
+    ...placement.tolerations.map((toleration): V1Toleration => ({ ...toleration })),
+    ...['not-ready', 'unreachable'].map((taint) => ({
+      key: `node.kubernetes.io/${taint}`,
+      operator: 'Exists',
+      effect: 'NoExecute',
+      tolerationSeconds: unreachableSeconds,
+    })),
+  ],
+  ...(placement.runtimeClassName !== null && { runtimeClassName: placement.runtimeClassName }),
+  ...(placement.priorityClassName !== null && { priorityClassName: placement.priorityClassName }),
+});
+
+/** The agent alone holds the token. */
+const agentContainer = (spec: PodSpec, settings: KubernetesPodSettings, gatewayUrl: string): V1Container => ({
+  name: agentName,
+  image: settings.agentImage,
+  imagePullPolicy: 'IfNotPresent',
+  env: [
+    { name: 'C2D_GATEWAY', value: literal(gatewayUrl) },
+    { name: 'C2D_TOKEN', value: literal(spec.token) },
+    { name: 'C2D_CLUSTER_GRACE_SECONDS', value: String(spec.graceSeconds) },
+  ],
+  securityContext: unprivileged(agentUid),
+  resources: agentResources(settings),
+  // the kubelet starts the algorithm's container, whose command is this file, once the hook is through
+  lifecycle: { postStart: { exec: { command: [imageBusybox, 'sh', '-c', placeBusybox] } } },
+  volumeMounts: volumesOf(spec, settings).agent,
+  terminationMessagePolicy: 'File',
+});
+
+/** The mode stays: whoever cannot read a program cannot read the memory of its processes, and the wrapper is one. */
+const placeBusybox = `b=${imageBusybox}; $b cp -p $b /.c2d/busybox.new && $b mv /.c2d/busybox.new /.c2d/busybox`;
+
+const algorithmContainer = (spec: PodSpec, settings: KubernetesPodSettings): V1Container => ({
+  name: algorithmName,
+  image: spec.image,
+  imagePullPolicy: 'IfNotPresent',
+  command: [
+    '/.c2d/busybox',
+    'sh',
+    '-c',
+    wrapperScript({ seal: 'canary', deadlineSeconds: spec.deadlineSeconds, fileBytes: spec.resources.diskBytes }),
+    'wrapper',
+    ...commandOf(spec),
+  ].map(literal),
+  env: Object.entries(spec.env).map(([name, value]) => ({ name, value: literal(value) })),
+  securityContext: unprivileged(algorithmUid),
+  resources: algorithmResources(spec),
+  volumeMounts: volumesOf(spec, settings).algorithm,
+  terminationMessagePolicy: 'File',
+});
+
+const commandOf = ({ command }: PodSpec): readonly string[] => {
+  if (command !== null && command.length > 0) return command;
+  throw new JobFailure('ImageUnavailable', "the algorithm names no entrypoint, and a cluster cannot be asked for the image's own: set one");
+};
+
+/** Kubernetes replaces `$(NAME)` in commands and variables; a doubled dollar sign stands for itself. */
+const literal = (text: string): string => text.replaceAll('$', '$$$$');
+
+const unprivileged = (uid: number): V1SecurityContext => ({
+  runAsUser: uid,
+  runAsGroup: uid,
+  runAsNonRoot: true,
+  privileged: false,
+  allowPrivilegeEscalation: false,
+  readOnlyRootFilesystem: true,
+  capabilities: { drop: ['ALL'] },
+  seccompProfile: { type: 'RuntimeDefault' },
+});
+
+/** What it asks for is what it gets, so that no job lives at the expense of another. */
+const algorithmResources = (spec: PodSpec): V1ResourceRequirements => {
+  const { cpu, memoryBytes, diskBytes, devices } = spec.resources;
+  const amounts = {
+    cpu: millicores(cpu),
+    memory: String(memoryBytes),
+    'ephemeral-storage': isClaimed(spec) ? ownDisk : String(diskBytes),
+    ...Object.fromEntries(Object.entries(devices).map(([name, count]) => [name, String(count)])),
+  };
+  return { requests: amounts, limits: { ...amounts } };
+};
+
+/** An agent works at the beginning and at the end: between them its share is free for others. */
+const agentResources = ({ agentCpu, agentMemoryBytes }: KubernetesPodSettings): V1ResourceRequirements => ({
+  requests: { cpu: millicores(agentCpu / 20), memory: String(Math.ceil(agentMemoryBytes / 3)), 'ephemeral-storage': ownDisk },
+  limits: { cpu: millicores(agentCpu), memory: String(agentMemoryBytes), 'ephemeral-storage': ownDisk },
+});
+
+/** What a container takes of its node beside data and outputs. */
+const ownDisk = String(64 * 1024 ** 2);
+
+const millicores = (cores: number): string => `${Math.max(1, Math.round(cores * 1_000))}m`;

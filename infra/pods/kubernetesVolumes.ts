@@ -1,0 +1,63 @@
+/** The volumes of a pod on Kubernetes, and who mounts what. They die with the pod: that is the deletion of the data. Pure. */
+
+import type { V1PodSpec, V1Volume, V1VolumeMount } from '@kubernetes/client-node';
+import type { PodSpec } from '../../workflows/contract/pod.ts';
+import { agentUid } from './wrapper.ts';
+
+interface Volumes {
+  readonly pod: Pick<V1PodSpec, 'volumes' | 'securityContext'>;
+  readonly agent: V1VolumeMount[];
+  readonly algorithm: V1VolumeMount[];
+}
+
+/** Whether the pod's disk is more than its node should give. */
+export const isClaimed = ({ resources, placement }: Pick<PodSpec, 'resources' | 'placement'>): boolean =>
+  placement.volumeFromBytes !== null && resources.diskBytes >= placement.volumeFromBytes;
+
+const controlBytes = 16 * 1024 ** 2;
+
+/**
+ * Disk of the node for small jobs, volumes of a storage class from `placement.volumeFromBytes` on. Folders on the node
+ * are open to everybody; a fresh volume belongs to root, so its group becomes the agent's, which both containers then have.
+ */
+export const volumesOf = (spec: PodSpec, { tmpBytes }: { readonly tmpBytes: number }): Volumes => {
+  const { diskBytes } = spec.resources;
+  const disk = (name: string): V1Volume =>
+    isClaimed(spec) ? claim(name, diskBytes, spec.placement.storageClassName) : { name, emptyDir: { sizeLimit: String(diskBytes) } };
+  return {
+    pod: {
+      volumes: [
+        disk('data'),
+        disk('outputs'),
+        { name: 'control', emptyDir: { sizeLimit: String(controlBytes) } },
+        { name: 'tmp', emptyDir: { medium: 'Memory', sizeLimit: String(tmpBytes) } },
+      ],
+      securityContext: isClaimed(spec) ? { fsGroup: agentUid, fsGroupChangePolicy: 'OnRootMismatch' } : {},
+    },
+    agent: [
+      { name: 'data', mountPath: '/data' },
+      { name: 'outputs', mountPath: '/data/outputs' },
+      { name: 'control', mountPath: '/.c2d' },
+    ],
+    algorithm: [
+      { name: 'data', mountPath: '/data', readOnly: true },
+      { name: 'outputs', mountPath: '/data/outputs' },
+      { name: 'control', mountPath: '/.c2d', readOnly: true },
+      { name: 'tmp', mountPath: '/tmp' },
+    ],
+  };
+};
+
+/** The cluster makes the claim with the pod and removes it with the pod; this service needs no right to claims. */
+const claim = (name: string, bytes: number, storageClassName: string | null): V1Volume => ({
+  name,
+  ephemeral: {
+    volumeClaimTemplate: {
+      spec: {
+        accessModes: ['ReadWriteOnce'],
+        resources: { requests: { storage: String(bytes) } },
+        ...(storageClassName !== null && { storageClassName }),
+      },
+    },
+  },
+});
