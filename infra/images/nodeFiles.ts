@@ -16,8 +16,13 @@ export const copyNode = async (root: string): Promise<string> => {
   const inImage = '/usr/local/bin/node';
   await copyInto(root, process.execPath, inImage);
   await chmod(path.join(root, inImage), 0o755);
-  for (const library of await listLibraries(process.execPath)) await copyInto(root, await realpath(library), library);
+  await copyLibraries(root, process.execPath);
   return inImage;
+};
+
+/** Copies the libraries of a program, or of a native module, below `root`, at the paths where the loader looks for them. */
+export const copyLibraries = async (root: string, program: string): Promise<void> => {
+  for (const library of await listLibraries(program)) await copyInto(root, await realpath(library), library);
 };
 
 /** Absolute paths of the shared libraries and the loader of a program, as `ldd` names them. */

@@ -23,6 +23,8 @@ export interface ImageRecipe {
   readonly name: string;
   /** writes the build context and names the image */
   readonly prepare: (folder: string) => Promise<{ readonly tag: string }>;
+  /** values of the recipe's `ARG`s */
+  readonly buildArguments?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -30,7 +32,7 @@ export interface ImageRecipe {
  * @returns the image's tag
  * @throws Error with the engine's reason
  */
-export const ensureImage = ({ docker, report, name, prepare }: ImageRecipe): Promise<string> =>
+export const ensureImage = ({ docker, report, name, prepare, buildArguments = {} }: ImageRecipe): Promise<string> =>
   withLock(`image-${name}`, async () => {
     const parent = path.join(cacheFolder(), 'builds');
     await mkdir(parent, { recursive: true });
@@ -40,7 +42,7 @@ export const ensureImage = ({ docker, report, name, prepare }: ImageRecipe): Pro
       const { tag } = await prepare(folder);
       if (await hasImage(docker, tag)) return tag;
       report?.(`building the ${name} image`);
-      await build(docker, folder, tag);
+      await build(docker, folder, { tag, buildArguments });
       return tag;
     } finally {
       await rm(folder, { recursive: true, force: true });
@@ -62,8 +64,13 @@ interface BuildLine {
   readonly error?: string;
 }
 
-const build = async (docker: Docker, folder: string, tag: string): Promise<void> => {
-  const options = { t: tag, dockerfile: 'Containerfile', forcerm: true, networkmode: 'none' };
+interface BuildOptions {
+  readonly tag: string;
+  readonly buildArguments: Readonly<Record<string, string>>;
+}
+
+const build = async (docker: Docker, folder: string, { tag, buildArguments }: BuildOptions): Promise<void> => {
+  const options = { t: tag, dockerfile: 'Containerfile', forcerm: true, networkmode: 'none', buildargs: { ...buildArguments } };
   // packed by tar and not compressed: dockerode's own packing takes longer than the whole build
   const pack = execa('tar', ['-c', '--owner=0', '--group=0', '-C', folder, '.'], { stdin: 'ignore', encoding: 'buffer', buffer: false });
   const output = (await docker.buildImage(pack.stdout, options)) as Readable;
