@@ -124,13 +124,13 @@ export const waitUntilReady = async (
 export const readTail = (file: string, lines = 8): string =>
   existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n').slice(-lines).join(' | ') : 'it wrote no log';
 
-/** Free TCP ports of 127.0.0.1, all different. Nobody holds them: use them at once. */
-export const findFreePorts = async (count: number): Promise<readonly number[]> => {
+/** Free TCP ports of an address of this machine, all different. Nobody holds them: use them at once. */
+export const findFreePorts = async (count: number, address = '127.0.0.1'): Promise<readonly number[]> => {
   const servers = Array.from({ length: count }, () => createServer());
   try {
     return await Promise.all(
       servers.map(async (server) => {
-        server.listen(0, '127.0.0.1');
+        server.listen(0, address);
         await once(server, 'listening');
         return (server.address() as AddressInfo).port;
       }),

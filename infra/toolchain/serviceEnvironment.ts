@@ -21,6 +21,25 @@ export interface ServiceKeys {
   readonly providerPrivateKey: string;
 }
 
+/** Where execution pods run, and where they meet the gateway. */
+export type RuntimePlaces =
+  | {
+      readonly kind: 'docker';
+      readonly dockerSocket: string;
+      /** folder of the gateway's socket: agents see nothing else of this machine */
+      readonly gatewayFolder: string;
+      /** absent: the engine's default */
+      readonly seccompProfile?: string | undefined;
+    }
+  | {
+      readonly kind: 'kubernetes';
+      /** path of a kubeconfig with the orchestrator's rights */
+      readonly kubeconfig: string;
+      readonly namespace: string;
+      /** where the gateway listens for pods, and where none of them may get to */
+      readonly gateway: { readonly host: string; readonly port: number; readonly canaryPort: number };
+    };
+
 /** Where the parts of one installation are. */
 export interface ServicePlaces {
   readonly databaseUrl: string;
@@ -31,15 +50,11 @@ export interface ServicePlaces {
   readonly environments: readonly EnvironmentSettings[];
   readonly keys: ServiceKeys;
   readonly storageFolder: string;
-  /** folder of the gateway's socket: agents see nothing else of this machine */
-  readonly gatewayFolder: string;
-  readonly dockerSocket: string;
+  readonly runtime: RuntimePlaces;
   readonly agentImage: string;
-  /** absent: the engine's default */
-  readonly seccompProfile?: string | undefined;
   /** file with the bundled workflows */
   readonly workflowBundle: string;
-  /** label value of everything that this installation creates on the container engine */
+  /** label value of everything that this installation creates where its pods run */
   readonly instance: string;
   readonly apiPort: number;
   readonly healthPorts: Readonly<Record<ServiceName, number>>;
@@ -74,27 +89,62 @@ export const serviceEnvironment = (places: ServicePlaces): Readonly<Record<Servi
     C2D_OUTBOUND_ALLOW: '127.0.0.0/8',
   };
   const storage = { C2D_STORAGE_FOLDER: places.storageFolder };
+  const runtime = runtimeKeys(places.runtime);
   return {
-    api: { ...common, ...storage, ...healthPort(places, 'api'), C2D_API_HOST: '127.0.0.1', C2D_API_PORT: String(places.apiPort) },
+    api: {
+      ...common,
+      ...storage,
+      ...runtime.api,
+      ...healthPort(places, 'api'),
+      C2D_API_HOST: '127.0.0.1',
+      C2D_API_PORT: String(places.apiPort),
+    },
     orchestrator: {
       ...common,
       ...healthPort(places, 'orchestrator'),
-      C2D_DOCKER_SOCKET: places.dockerSocket,
+      ...runtime.orchestrator,
       C2D_AGENT_IMAGE: places.agentImage,
-      ...(places.seccompProfile !== undefined && { C2D_SECCOMP_PROFILE: places.seccompProfile }),
       C2D_WORKFLOW_BUNDLE: places.workflowBundle,
       C2D_INSTANCE: places.instance,
-      C2D_GATEWAY_SOCKET_FOLDER: places.gatewayFolder,
       C2D_REGISTER_SEARCH_ATTRIBUTES: 'false',
     },
     gateway: {
       ...common,
       ...storage,
       ...healthPort(places, 'gateway'),
-      C2D_GATEWAY_SOCKET_PATH: `${places.gatewayFolder}/gateway.sock`,
+      ...runtime.gateway,
     },
   };
 };
+
+const runtimeKeys = (places: RuntimePlaces): Readonly<Record<ServiceName, Readonly<Record<string, string>>>> =>
+  places.kind === 'docker' ? dockerKeys(places) : kubernetesKeys(places);
+
+const dockerKeys = ({ dockerSocket, gatewayFolder, seccompProfile }: RuntimePlaces & { kind: 'docker' }) => ({
+  api: {},
+  orchestrator: {
+    C2D_DOCKER_SOCKET: dockerSocket,
+    C2D_GATEWAY_SOCKET_FOLDER: gatewayFolder,
+    ...(seccompProfile !== undefined && { C2D_SECCOMP_PROFILE: seccompProfile }),
+  },
+  gateway: { C2D_GATEWAY_SOCKET_PATH: `${gatewayFolder}/gateway.sock` },
+});
+
+const kubernetesKeys = ({ kubeconfig, namespace, gateway }: RuntimePlaces & { kind: 'kubernetes' }) => ({
+  api: { C2D_RUNTIME: 'kubernetes' },
+  orchestrator: {
+    C2D_RUNTIME: 'kubernetes',
+    C2D_KUBECONFIG: kubeconfig,
+    C2D_KUBERNETES_NAMESPACE: namespace,
+    C2D_GATEWAY_URL: `http://${gateway.host}:${gateway.port}`,
+  },
+  gateway: {
+    C2D_GATEWAY_HOST: gateway.host,
+    C2D_GATEWAY_PORT: String(gateway.port),
+    C2D_GATEWAY_CANARY_HOST: gateway.host,
+    C2D_GATEWAY_CANARY_PORT: String(gateway.canaryPort),
+  },
+});
 
 const healthPort = ({ healthPorts }: ServicePlaces, name: ServiceName) => ({ C2D_HEALTH_PORT: String(healthPorts[name]) });
 

@@ -7,6 +7,7 @@ import type Docker from 'dockerode';
 import type { LocalChain } from './chain/startChain.ts';
 import { createCleanups, settleAll, type Cleanups } from './cleanups.ts';
 import { createInstanceName } from './instanceName.ts';
+import type { StackCluster } from './jobsNamespace.ts';
 import type { Report } from './parts.ts';
 import { findFreePorts } from './program.ts';
 import type { Restartable } from './restartable.ts';
@@ -14,6 +15,7 @@ import { localEnvironment, serviceEnvironment, type EnvironmentSettings, type Se
 import { readServiceKeys } from './serviceKeys.ts';
 import { startService } from './serviceProcess.ts';
 import { startStackParts, type StackParts } from './stackParts.ts';
+import { prepareStackPods, type PodsPlace, type StackPods } from './stackPods.ts';
 
 /** How to start a stack; nothing is needed. */
 export interface StackOptions {
@@ -24,6 +26,10 @@ export interface StackOptions {
   readonly environments?: readonly EnvironmentSettings[];
   /** further environment variables of all three processes */
   readonly env?: Readonly<Record<string, string>>;
+  /** runs the execution pods; default: they are containers of this machine's engine */
+  readonly cluster?: StackCluster;
+  /** with a cluster: further values of the chart, as `helm --set` takes them */
+  readonly chartValues?: readonly string[];
 }
 
 /** The running service. */
@@ -46,12 +52,15 @@ export interface Stack {
   readonly agentImage: string;
   /** path of the pods' seccomp profile; undefined: the engine's default */
   readonly seccompProfile: string | undefined;
-  /** what agents see of this machine: the folder with the gateway's socket */
+  /** on a container engine, what agents see of this machine: the folder with the gateway's socket */
   readonly gatewayFolder: string;
+  readonly pods: PodsPlace;
   readonly processes: Readonly<Record<ServiceName, Restartable>>;
   /** absent when `DATABASE_URL` names a server that is not ours */
   readonly postgres: Restartable | undefined;
   readonly temporal: Restartable;
+  /** Makes an image of the container engine known to where pods run. */
+  importImage(reference: string): Promise<void>;
   /**
    * Ends everything in reverse order of starting, removes containers and volumes, and the folder unless it was given.
    * Safe to repeat. @throws AggregateError of what could not be ended, after everything else was
@@ -75,11 +84,12 @@ export const startStack = async (options: StackOptions = {}): Promise<Stack> => 
 };
 
 const raiseStack = async (options: StackOptions, cleanups: Cleanups): Promise<Stack> => {
-  const { report = () => undefined } = options;
+  const { report = () => undefined, cluster, chartValues = [] } = options;
   const folder = await createFolder(options.folder, cleanups);
   const instance = createInstanceName();
   const parts = await startStackParts({ folder, instance, report, cleanups, keep: options.folder !== undefined });
-  const services = await startServices({ parts, folder, instance, cleanups, options });
+  const pods = await prepareStackPods({ engine: parts.engine, cluster, folder, instance, chartValues, cleanups, report });
+  const services = await startServices({ parts, pods, folder, instance, cleanups, options });
   return {
     ...services,
     docsUrl: `${services.apiUrl}/api/docs`,
@@ -95,6 +105,9 @@ const raiseStack = async (options: StackOptions, cleanups: Cleanups): Promise<St
     seccompProfile: parts.engine.seccompProfile,
     postgres: parts.database.server,
     temporal: parts.temporal,
+    gatewayFolder: path.join(folder, 'gateway'),
+    pods: pods.place,
+    importImage: async (reference) => cluster?.importImage(parts.engine.docker, reference),
     close: () => cleanups.run(),
   };
 };
@@ -110,6 +123,7 @@ const createFolder = async (wanted: string | undefined, cleanups: Cleanups): Pro
 
 interface ServicesOptions {
   readonly parts: StackParts;
+  readonly pods: StackPods;
   readonly folder: string;
   readonly instance: string;
   readonly cleanups: Cleanups;
@@ -118,15 +132,14 @@ interface ServicesOptions {
 
 const startServices = async ({
   parts,
+  pods,
   folder,
   instance,
   cleanups,
   options,
-}: ServicesOptions): Promise<Pick<Stack, 'apiUrl' | 'storageFolder' | 'gatewayFolder' | 'processes'>> => {
+}: ServicesOptions): Promise<Pick<Stack, 'apiUrl' | 'storageFolder' | 'processes'>> => {
   const storageFolder = path.join(folder, 'storage');
-  const gatewayFolder = path.join(folder, 'gateway');
   await mkdir(storageFolder, { recursive: true, mode: 0o700 });
-  await mkdir(gatewayFolder, { recursive: true, mode: 0o711 });
   const [apiPort = 0, api = 0, orchestrator = 0, gateway = 0] = await findFreePorts(4);
   const healthPorts = { api, orchestrator, gateway };
   const environments = serviceEnvironment({
@@ -137,10 +150,8 @@ const startServices = async ({
     environments: options.environments ?? [localEnvironment],
     keys: await readServiceKeys(folder),
     storageFolder,
-    gatewayFolder,
-    dockerSocket: parts.engine.socketPath,
+    runtime: pods.runtime,
     agentImage: parts.engine.agentImage,
-    seccompProfile: parts.engine.seccompProfile,
     workflowBundle: parts.workflowBundle,
     instance,
     apiPort,
@@ -156,5 +167,5 @@ const startServices = async ({
     return service;
   };
   const processes = await settleAll({ api: start('api'), orchestrator: start('orchestrator'), gateway: start('gateway') });
-  return { apiUrl: `http://127.0.0.1:${apiPort}`, storageFolder, gatewayFolder, processes };
+  return { apiUrl: `http://127.0.0.1:${apiPort}`, storageFolder, processes };
 };

@@ -1,7 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
-import pg from 'pg';
-import { podParts } from '../../infra/pods/dockerSpec.ts';
 import type { PublishedAsset } from '../../infra/toolchain/demo/clientTypes.ts';
 import type { Restartable } from '../../infra/toolchain/restartable.ts';
 import { status } from '../../workflows/contract/status.ts';
@@ -23,7 +21,7 @@ import {
 } from '../support/heldJobs.ts';
 import { publishDataset } from '../support/jobs.ts';
 import { useOwnStack } from '../support/ownStack.ts';
-import { killMainProcesses } from '../support/signals.ts';
+import { readPodAttempts } from '../support/traces.ts';
 
 const own = useOwnStack({
   // one place: a second job of `narrow` has to queue
@@ -95,18 +93,13 @@ const occupyPhases = async (): Promise<Phases> => {
   return { queued, staging, running, publishing };
 };
 
-/** How many pods each job has used, whatever their order. */
-const podAttemptsOf = async (jobs: readonly StartedJob[]): Promise<readonly number[]> => {
-  const client = new pg.Client({ connectionString: own().parts.databaseUrl });
-  await client.connect();
-  try {
-    const statement = 'select pod_attempt from jobs where job_id = any($1)';
-    const { rows } = await client.query<{ pod_attempt: number }>(statement, [jobs.map(({ jobId }) => jobId)]);
-    return rows.map(({ pod_attempt: attempt }) => attempt);
-  } finally {
-    await client.end();
-  }
-};
+const podAttemptsOf = (jobs: readonly StartedJob[]): Promise<readonly number[]> =>
+  readPodAttempts(
+    own().scene,
+    jobs.map(({ jobId }) => jobId),
+  );
+
+const podOf = ({ jobId }: StartedJob) => ({ jobId, podAttempt: 1 });
 
 /** Which parts a round kills, and what it asserts while they are away. */
 interface Round {
@@ -115,6 +108,7 @@ interface Round {
   /** looked at before anything is restarted */
   readonly whileAway?: (phases: Phases) => Promise<void>;
   readonly restart?: () => Promise<void>;
+  readonly killsAgents?: boolean;
 }
 
 const killProcess = async (part: Restartable): Promise<void> => {
@@ -122,15 +116,19 @@ const killProcess = async (part: Restartable): Promise<void> => {
   await part.waitForEnd();
 };
 
-const killAgents = ({ staging, running, publishing }: Phases): Promise<void> => {
-  const { scene } = own();
-  const agents = [staging, running, publishing].map(({ jobId }) => podParts({ jobId, podAttempt: 1 }).agent);
-  return killMainProcesses({ docker: scene.docker, image: scene.stack.nodeImage }, agents);
+const killAgents = ({ staging, running, publishing }: Phases): Promise<void> =>
+  own().scene.pods.killMainProcesses([staging, running, publishing].map(podOf), 'agent');
+
+/** Lets the algorithms go on that wait again in the second pods of their jobs. */
+const letSuccessorsRun = async ({ running, publishing }: Phases): Promise<void> => {
+  await Promise.all([running, publishing].map((job) => letRun(own().scene, job, 2)));
 };
 
 /** Hits a job in each phase, and one that is being accepted, at once; each must end as if nothing had happened. */
-const playRound = async (name: string, { kill, whileAway, restart }: Round): Promise<void> => {
+const playRound = async (name: string, { kill, whileAway, restart, killsAgents = false }: Round): Promise<void> => {
   const { scene } = own();
+  // where a killed agent stays dead, its job loses the pod with it and goes on in the next
+  const losesPods = killsAgents && !scene.pods.agentsComeBack;
   const startedAt = performance.now();
   const phases = await occupyPhases();
   const accepting = startHeldJob(scene, { environment: 'wide', dataset: quickDataset });
@@ -139,16 +137,17 @@ const playRound = async (name: string, { kill, whileAway, restart }: Round): Pro
   await kill(phases);
   try {
     // an algorithm that ends while somebody is away
-    await letRun(scene, phases.running);
+    if (!losesPods) await letRun(scene, phases.running);
     await whileAway?.(phases);
   } finally {
     await restart?.();
   }
   const backAt = performance.now();
   held.letGo();
+  if (losesPods) await letSuccessorsRun(phases);
   const jobs = [...Object.values(phases), await accepting] as StartedJob[];
   await Promise.all(jobs.map((job) => expectWhole(scene, job, input)));
-  expect(await podAttemptsOf(jobs)).toEqual([1, 1, 1, 1, 1]);
+  expect(await podAttemptsOf(jobs)).toEqual(losesPods ? [1, 1, 2, 2, 2] : [1, 1, 1, 1, 1]);
   const seconds = (from: number, to: number): string => ((to - from) / 1_000).toFixed(1);
   const times = `away ${seconds(killedAt, backAt)} s, ended ${seconds(backAt, performance.now())} s later, ${seconds(startedAt, performance.now())} s in all`;
   process.stdout.write(`chaos: ${name} killed with 5 jobs: all whole, each ran once (${times})\n`);
@@ -195,7 +194,7 @@ describe('a SIGKILL, with a job in every phase', () => {
   test(
     'of every agent changes nothing about any job',
     async () => {
-      await playRound('agents', { kill: killAgents });
+      await playRound('agents', { kill: killAgents, killsAgents: true });
     },
     roundPatienceMs,
   );
@@ -225,6 +224,7 @@ describe('a SIGKILL, with a job in every phase', () => {
       const servers = [requirePostgres(), temporal];
       const services = Object.values(processes);
       await playRound('everything', {
+        killsAgents: true,
         kill: async (phases) => void (await Promise.all([...[...servers, ...services].map(killProcess), killAgents(phases)])),
         restart: async () => {
           await Promise.all(servers.map((server) => server.restart()));
@@ -243,8 +243,7 @@ describe('a pod that loses a part', () => {
       const { scene } = own();
       const job = await startHeldJob(scene, { environment: 'wide', dataset: quickDataset, waits: true });
       await awaitStatus(scene, job, status.running);
-      const { agent, algorithm } = podParts({ jobId: job.jobId, podAttempt: 1 });
-      await Promise.all([agent, algorithm].map((name) => scene.docker.getContainer(name).remove({ force: true })));
+      await scene.pods.removeByForce(podOf(job));
       await eventually('a second pod runs', async () => letRun(scene, job, 2).then(() => true));
       await expectWhole(scene, job, input);
       expect(await podAttemptsOf([job])).toEqual([2]);
@@ -259,9 +258,8 @@ describe('a pod that loses a part', () => {
       const { scene } = own();
       const job = await startHeldJob(scene, { environment: 'wide', dataset: quickDataset, waits: true });
       await awaitStatus(scene, job, status.running);
-      const { algorithm } = podParts({ jobId: job.jobId, podAttempt: 1 });
       await awaitWaiting(scene, job);
-      await killMainProcesses({ docker: scene.docker, image: scene.stack.nodeImage }, [algorithm]);
+      await scene.pods.killMainProcesses([podOf(job)], 'algorithm');
       const ended = await awaitEndOf(scene, job);
       expect([status.algorithmFailed, status.outOfMemory]).toContain(ended.status);
       expect(ended.terminationDetails).toMatchObject({ exitCode: 137 });

@@ -4,12 +4,10 @@ import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientJob, PublishedAsset } from '../../infra/toolchain/demo/clientTypes.ts';
 import { nameAsset } from '../../infra/toolchain/demo/ordering.ts';
-import { podParts } from '../../infra/pods/dockerSpec.ts';
 import { createCaller, jobIdOf, send, type Caller, type RawAnswer } from './callers.ts';
 import type { Handler } from './fileServer.ts';
 import { aContainer } from './jobs.ts';
 import type { Scene } from './scene.ts';
-import { execIn } from './signals.ts';
 
 /** What one job is to do. */
 export interface HeldJob {
@@ -153,16 +151,16 @@ export const awaitEndOf = (scene: Pick<Scene, 'stack'>, job: Pick<StartedJob, 'j
   );
 
 /** Resolves once a job's algorithm has written what it writes before it waits. */
-export const awaitWaiting = ({ docker }: Pick<Scene, 'docker'>, { jobId }: Pick<StartedJob, 'jobId'>, podAttempt = 1): Promise<true> =>
+export const awaitWaiting = ({ pods }: Pick<Scene, 'pods'>, { jobId }: Pick<StartedJob, 'jobId'>, podAttempt = 1): Promise<true> =>
   eventually(`the algorithm of job ${jobId} waits`, async () => {
     const look = ['/.c2d/busybox', 'test', '-s', '/data/outputs/input'];
-    return (await execIn(docker, podParts({ jobId, podAttempt }).algorithm, look)) === 0 || undefined;
+    return (await pods.exec({ jobId, podAttempt }, look)) === 0 || undefined;
   });
 
 /** Lets a waiting algorithm go on. */
-export const letRun = async ({ docker }: Pick<Scene, 'docker'>, { jobId }: Pick<StartedJob, 'jobId'>, podAttempt = 1): Promise<void> => {
+export const letRun = async ({ pods }: Pick<Scene, 'pods'>, { jobId }: Pick<StartedJob, 'jobId'>, podAttempt = 1): Promise<void> => {
   await eventually(`job ${jobId} is let go`, async () => {
-    return (await execIn(docker, podParts({ jobId, podAttempt }).algorithm, ['/.c2d/busybox', 'touch', goFile])) === 0 || undefined;
+    return (await pods.exec({ jobId, podAttempt }, ['/.c2d/busybox', 'touch', goFile])) === 0 || undefined;
   });
 };
 

@@ -5,9 +5,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { startStack, type Stack, type StackOptions } from '../../infra/toolchain/stack.ts';
 import { startFileServer, type FileServer } from './fileServer.ts';
+import { openJobPods } from './jobPods.ts';
 import { startPerson } from './people.ts';
 import { expectNoLeftovers, type Scene } from './scene.ts';
 import { describeForTests } from './stackDescription.ts';
+import { runtimeOfThisRun } from './testCluster.ts';
 
 /** What a test works with. */
 export interface OwnStack {
@@ -20,7 +22,7 @@ const endPatienceMs = 120_000;
 const guardPatienceMs = 60_000;
 
 const raise = async (options: StackOptions, ends: (() => Promise<unknown>)[]): Promise<OwnStack> => {
-  const parts = await startStack(options);
+  const parts = await startStack({ ...(await runtimeOfThisRun()), ...options });
   ends.push(() => parts.close());
   const stack = await describeForTests(parts);
   const files: FileServer = await startFileServer();
@@ -29,7 +31,7 @@ const raise = async (options: StackOptions, ends: (() => Promise<unknown>)[]): P
   ends.push(() => rm(folder, { recursive: true, force: true }));
   const [publisher, consumer] = await Promise.all([startPerson(stack), startPerson(stack)]);
   ends.push(() => Promise.all([publisher.close(), consumer.close()]));
-  return { parts, scene: { stack, docker: parts.docker, files, publisher, consumer, folder, jobs: new Set() } };
+  return { parts, scene: { stack, pods: openJobPods(stack.pods, stack.nodeImage), files, publisher, consumer, folder, jobs: new Set() } };
 };
 
 /**

@@ -4,10 +4,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import Docker from 'dockerode';
 import type { Consumer } from '../../infra/toolchain/demo/consumer.ts';
-import { findJobObjects } from '../../infra/toolchain/demo/leftovers.ts';
 import { startFileServer, type FileServer } from './fileServer.ts';
+import { openJobPods, type JobPods } from './jobPods.ts';
 import { startPerson } from './people.ts';
 import { joinSharedStack } from './sharedStack.ts';
 import type { StackDescription } from './stackDescription.ts';
@@ -15,7 +14,8 @@ import type { StackDescription } from './stackDescription.ts';
 /** What a test file works with. */
 export interface Scene {
   readonly stack: StackDescription;
-  readonly docker: Docker;
+  /** the service's execution pods, from outside */
+  readonly pods: JobPods;
   readonly files: FileServer;
   readonly publisher: Consumer;
   readonly consumer: Consumer;
@@ -36,21 +36,21 @@ const openScene = async (): Promise<Scene> => {
     startPerson(stack),
     mkdtemp(path.join(tmpdir(), 'durable-c2d-e2e-')),
   ]);
-  return { stack, docker: new Docker({ socketPath: stack.engineSocket }), files, publisher, consumer, folder, jobs: new Set() };
+  return { stack, pods: openJobPods(stack.pods, stack.nodeImage), files, publisher, consumer, folder, jobs: new Set() };
 };
 
 const closeScene = async ({ files, publisher, consumer, folder }: Scene): Promise<void> => {
   await Promise.all([files.close(), publisher.close(), consumer.close(), rm(folder, { recursive: true, force: true })]);
 };
 
-/** Rejects when a container or a volume of a job outlives it; a pod may take a moment to go. */
-export const expectNoLeftovers = async ({ docker, jobs }: Pick<Scene, 'docker' | 'jobs'>): Promise<void> => {
+/** Rejects when a container, a pod or a volume of a job outlives it; a pod may take a moment to go. */
+export const expectNoLeftovers = async ({ pods, jobs }: Pick<Scene, 'pods' | 'jobs'>): Promise<void> => {
   const deadline = performance.now() + teardownPatienceMs;
   for (const jobId of jobs) {
     for (;;) {
-      const { containers, volumes } = await findJobObjects(docker, jobId);
-      if (containers.length + volumes.length === 0) break;
-      if (performance.now() > deadline) throw new Error(`job ${jobId} left ${[...containers, ...volumes].join(', ')}`);
+      const objects = await pods.findObjects(jobId);
+      if (objects.length === 0) break;
+      if (performance.now() > deadline) throw new Error(`job ${jobId} left ${objects.join(', ')}`);
       await delay(50);
     }
   }

@@ -5,6 +5,7 @@ import { ensureNodeAlgorithmImage } from '../../infra/toolchain/algorithmImage.t
 import { ensureBusybox } from '../../infra/toolchain/busybox.ts';
 import { ensureClients } from '../../infra/toolchain/clients.ts';
 import type { Stack } from '../../infra/toolchain/stack.ts';
+import type { PodsPlace } from '../../infra/toolchain/stackPods.ts';
 
 export interface StackDescription {
   readonly apiUrl: string;
@@ -16,9 +17,9 @@ export interface StackDescription {
   /** where the service keeps results */
   readonly storageFolder: string;
   readonly folder: string;
-  /** path of the container engine's socket */
-  readonly engineSocket: string;
-  /** label value of everything this service creates on the engine */
+  /** where execution pods are, with an administrator's rights */
+  readonly pods: PodsPlace;
+  /** label value of everything this service creates where its pods run */
   readonly instance: string;
   /** an ERC20 token of the chain */
   readonly token: string;
@@ -32,16 +33,15 @@ export interface StackDescription {
 export const describeForTests = async (stack: Stack): Promise<StackDescription> => {
   const [clients, busybox] = await Promise.all([ensureClients(), ensureBusybox()]);
   const build = { docker: stack.docker, busyboxPath: busybox.path };
+  const [nodeImage, rootImage] = [await ensureNodeAlgorithmImage(build), await ensureNodeAlgorithmImage(build, 'root')];
+  for (const image of [nodeImage, rootImage]) await stack.importImage(image);
   const addressFile = path.join(stack.folder, 'address.json');
   stack.chain.addressFile(addressFile);
-  const { apiUrl, databaseUrl, temporalAddress, storageFolder, folder, instance } = stack;
+  const { apiUrl, databaseUrl, temporalAddress, storageFolder, folder, instance, pods } = stack;
   return {
-    ...{ apiUrl, databaseUrl, temporalAddress, storageFolder, folder, instance, addressFile },
-    engineSocket: String((stack.docker.modem as { socketPath?: unknown }).socketPath),
+    ...{ apiUrl, databaseUrl, temporalAddress, storageFolder, folder, instance, pods, addressFile, nodeImage, rootImage },
     rpcUrl: stack.chain.rpcUrl,
     clientsFolder: clients.path,
     token: stack.chain.contracts.ocean,
-    nodeImage: await ensureNodeAlgorithmImage(build),
-    rootImage: await ensureNodeAlgorithmImage(build, 'root'),
   };
 };

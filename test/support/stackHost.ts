@@ -10,6 +10,7 @@ import { setInterval } from 'node:timers';
 import { startStack, type Stack } from '../../infra/toolchain/stack.ts';
 import { sharedEnvironments } from './environments.ts';
 import { describeForTests } from './stackDescription.ts';
+import { runtimeOfThisRun } from './testCluster.ts';
 
 const [folder = '.', jestPid = '0'] = process.argv.slice(2);
 const watchMs = 500;
@@ -46,7 +47,7 @@ setInterval(() => {
 }, watchMs);
 
 try {
-  stack = await startStack({ environments: sharedEnvironments });
+  stack = await startStack({ ...(await runtimeOfThisRun()), environments: sharedEnvironments });
   await publish('stack.json', JSON.stringify(await describeForTests(stack)));
 } catch (err) {
   await publish('failure', err instanceof Error ? (err.stack ?? err.message) : String(err));

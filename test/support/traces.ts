@@ -1,14 +1,13 @@
-/** Looks behind the API: what a request left in the ledger, in Temporal and on the container engine. */
+/** Looks behind the API: what a request left in the ledger, in Temporal and where pods run. */
 
 import { Client, Connection, WorkflowNotFoundError } from '@temporalio/client';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
-import { findJobObjects } from '../../infra/toolchain/demo/leftovers.ts';
 import { jobWorkflowId } from '../../workflows/contract/ids.ts';
 import { send } from './callers.ts';
 import type { Scene } from './scene.ts';
 
-type Place = Pick<Scene, 'docker'> & { readonly stack: Pick<Scene['stack'], 'apiUrl' | 'databaseUrl' | 'temporalAddress'> };
+type Place = Pick<Scene, 'pods'> & { readonly stack: Pick<Scene['stack'], 'apiUrl' | 'databaseUrl' | 'temporalAddress'> };
 
 /** Works with a connection to the database and ends it. */
 const withDatabase = async <Result>(url: string, work: (client: pg.Client) => Promise<Result>): Promise<Result> => {
@@ -32,6 +31,13 @@ export const readJobTraces = ({ stack }: Pick<Place, 'stack'>, owner: string): P
   withDatabase(stack.databaseUrl, async (client) => {
     const statement = 'select job_id as "jobId", admission_state as admission from jobs where owner = $1 order by created_at';
     return (await client.query<JobTrace>(statement, [owner.toLowerCase()])).rows;
+  });
+
+/** How many pods each job has used, the smallest number first. */
+export const readPodAttempts = ({ stack }: Pick<Place, 'stack'>, jobs: readonly string[]): Promise<readonly number[]> =>
+  withDatabase(stack.databaseUrl, async (client) => {
+    const statement = 'select pod_attempt as attempt from jobs where job_id = any($1) order by pod_attempt';
+    return (await client.query<{ attempt: number }>(statement, [jobs])).rows.map(({ attempt }) => attempt);
   });
 
 /** Works with a client that has no key: it sees what Temporal sees. */
@@ -89,7 +95,7 @@ export const expectNothingStarted = async (place: Place, owner: string, accepted
     expect(admission).toBe('refused');
     const activities = await readActivities(place, jobId);
     expect(activities.filter((name) => !verdictOnly.includes(name))).toEqual([]);
-    expect(await findJobObjects(place.docker, jobId)).toEqual({ containers: [], volumes: [] });
+    expect(await place.pods.findObjects(jobId)).toEqual([]);
   }
 };
 

@@ -5,6 +5,7 @@ import {
   localEnvironment,
   serviceEnvironment,
   serviceNames,
+  type RuntimePlaces,
   type ServicePlaces,
 } from '../../../infra/toolchain/serviceEnvironment.ts';
 import { gatewayConfig } from '../../../workers/gateway/config.ts';
@@ -12,6 +13,8 @@ import { orchestratorConfig } from '../../../workers/orchestrator/config.ts';
 
 const address = `0x${'ab'.repeat(20)}`;
 const addresses = new Proxy({}, { get: () => address }) as ServicePlaces['chain']['contracts'];
+
+const onEngine: RuntimePlaces = { kind: 'docker', gatewayFolder: '/data/gateway', dockerSocket: '/run/podman.sock' };
 
 const somePlaces = (): ServicePlaces => ({
   databaseUrl: 'postgres://postgres:secret@127.0.0.1:5432/c2d',
@@ -21,8 +24,7 @@ const somePlaces = (): ServicePlaces => ({
   environments: [localEnvironment],
   keys: generateServiceKeys(),
   storageFolder: '/data/storage',
-  gatewayFolder: '/data/gateway',
-  dockerSocket: '/run/podman.sock',
+  runtime: onEngine,
   agentImage: 'localhost/c2d-agent:0123456789abcdef',
   workflowBundle: '/data/workflows.js',
   instance: 'local-1-1-00000000',
@@ -52,7 +54,7 @@ describe('serviceEnvironment', () => {
     ['a profile', '/data/engine/seccomp.json'],
     ['no profile', undefined],
   ])('with %s, the orchestrator puts pods under it', (_title, seccompProfile) => {
-    const { orchestrator } = serviceEnvironment({ ...somePlaces(), seccompProfile });
+    const { orchestrator } = serviceEnvironment({ ...somePlaces(), runtime: { ...onEngine, seccompProfile } });
     expect(parseConfig(orchestratorConfig, orchestrator).C2D_SECCOMP_PROFILE).toBe(seccompProfile);
   });
 
