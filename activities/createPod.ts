@@ -1,24 +1,22 @@
-import { activityInfo, cancellationSignal, heartbeat } from '@temporalio/activity';
+import { cancellationSignal, heartbeat } from '@temporalio/activity';
 import { JobFailure } from '../workflows/contract/failures.ts';
 import type { PodRef } from '../workflows/contract/job.ts';
 import type { PodSpec } from '../workflows/contract/pod.ts';
+import { longestQueue, type Claim, type PlaceAnswer, type QueueRef } from '../workflows/contract/queue.ts';
 import { keepAlive } from './keepAlive.ts';
-
-/** A place in an environment, as the ledger gives it out. */
-interface Place {
-  readonly taken: boolean;
-  readonly others: number;
-}
 
 export interface CreatePodDeps {
   readonly places: {
-    /** The number of jobs of this kind that the job's environment takes at once. */
-    maxJobs(jobId: string): Promise<number>;
-    takePlace(request: { readonly jobId: string; readonly podAttempt: number; readonly maxJobs: number }): Promise<Place>;
+    /** Asks for a place; the answer comes at once, a place that becomes free later is told to the job's workflow. */
+    requestPlace(queue: QueueRef, claim: Claim): Promise<PlaceAnswer>;
   };
   readonly podSpecs: {
     /** Everything about the pod, from what was validated. */
     podSpecOf(pod: PodRef): Promise<PodSpec>;
+  };
+  readonly attempts: {
+    /** Makes this pod attempt the current one: older attempts' tokens are worth nothing afterwards. */
+    beginPodAttempt(attempt: PodRef & { readonly hasPlace: boolean }): Promise<void>;
   };
   readonly pods: {
     create(spec: PodSpec, onProgress: (line: string) => void, signal?: AbortSignal): Promise<void>;
@@ -28,38 +26,41 @@ export interface CreatePodDeps {
 /** Argument of `createPod`. */
 export interface PodRequest {
   readonly pod: PodRef;
-  /** longest wait for a place, counted from the first try */
-  readonly queueSeconds: number;
+  /** null: the job takes no place */
+  readonly place: { readonly queue: QueueRef; readonly consumerKey: string } | null;
 }
 
-const secondsBetweenLooks = 1;
+/** `waiting`: there is no pod yet; call again once the place was granted. */
+export interface PodCreation {
+  readonly kind: 'created' | 'waiting';
+}
 
 /**
  * Takes a place in the environment and creates the job's pod. Afterwards only this pod attempt's agent may report.
  * Safe to repeat: a place is taken once, and a pod that exists already is adopted.
  */
-export const createPod = ({ places, podSpecs, pods }: CreatePodDeps) =>
-  async function createPod({ pod, queueSeconds }: PodRequest): Promise<void> {
-    const maxJobs = await places.maxJobs(pod.jobId);
-    const { taken, others } = await places.takePlace({ ...pod, maxJobs });
-    if (!taken) {
-      const waitedSeconds = (Date.now() - activityInfo().scheduledTimestampMs) / 1_000;
-      if (waitedSeconds >= queueSeconds)
-        throw new JobFailure(
-          'QueueTimedOut',
-          `all ${maxJobs} places of the environment stayed taken for ${Math.round(waitedSeconds)} s; try again later or allow a longer queueMaxWaitTime`,
-        );
-      throw new JobFailure('NoCapacity', `queued: ${others} of ${maxJobs} places are taken`, { retryAfterSeconds: secondsBetweenLooks });
-    }
-    const spec = await podSpecs.podSpecOf(pod);
-    let progress = 'creating the pod';
+export const createPod = ({ places, podSpecs, attempts, pods }: CreatePodDeps) =>
+  async function createPod({ pod, place }: PodRequest): Promise<PodCreation> {
+    const { jobId } = pod;
+    let progress = 'asking for a place';
     const onProgress = (line: string): void => {
       progress = line;
       heartbeat({ progress });
     };
     const signal = cancellationSignal();
-    await keepAlive(
-      () => pods.create(spec, onProgress, signal),
-      () => ({ progress }),
-    );
+    const create = async (): Promise<PodCreation> => {
+      const asked = place === null ? null : places.requestPlace(place.queue, { jobId, consumerKey: place.consumerKey });
+      // at the same time: every millisecond here is one before the algorithm's first instruction
+      const [answer, spec] = await Promise.all([asked, podSpecs.podSpecOf(pod)]);
+      if (answer?.kind === 'full') throw queueFull();
+      if (answer?.kind === 'waiting') return { kind: 'waiting' };
+      await attempts.beginPodAttempt({ ...pod, hasPlace: place !== null });
+      progress = 'creating the pod';
+      await pods.create(spec, onProgress, signal);
+      return { kind: 'created' };
+    };
+    return keepAlive(create, () => ({ progress }));
   };
+
+const queueFull = (): JobFailure =>
+  new JobFailure('NoCapacity', `${longestQueue} jobs wait for this environment already; try again later or choose another one`);

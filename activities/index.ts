@@ -1,10 +1,13 @@
 /** All activities, as the orchestrator's worker registers them and the workflows call them. */
 
+import { auditPlaces, type AuditPlacesDeps } from './auditPlaces.ts';
 import { createPod, type CreatePodDeps } from './createPod.ts';
 import { deletePod, type DeletePodDeps } from './deletePod.ts';
 import { publishOutputs } from './publishOutputs.ts';
 import { reapPods, type ReapPodsDeps } from './reapPods.ts';
+import { recallPlaces, type RecallPlacesDeps } from './recallPlaces.ts';
 import { recordJob, type RecordJobDeps } from './recordJob.ts';
+import { recordPositions, type RecordPositionsDeps } from './recordPositions.ts';
 import { recordRefusal, type RecordRefusalDeps } from './recordRefusal.ts';
 import { repairJobs, type RepairJobsDeps } from './repairJobs.ts';
 import { runAlgorithm, type PodObserver } from './runAlgorithm.ts';
@@ -20,6 +23,9 @@ export type ActivityDeps = ValidateOrderDeps &
   DeletePodDeps &
   RecordJobDeps &
   RecordRefusalDeps &
+  RecallPlacesDeps &
+  RecordPositionsDeps &
+  AuditPlacesDeps &
   ReapPodsDeps &
   RepairJobsDeps;
 
@@ -34,6 +40,9 @@ export const createActivities = (deps: ActivityDeps) => ({
   deletePod: deletePod(deps),
   recordJob: recordJob(deps),
   recordRefusal: recordRefusal(deps),
+  recallPlaces: recallPlaces(deps),
+  recordPositions: recordPositions(deps),
+  auditPlaces: auditPlaces(deps),
   reapPods: reapPods(deps),
   repairJobs: repairJobs(deps),
 });

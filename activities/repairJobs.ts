@@ -1,10 +1,14 @@
 import { log } from '@temporalio/activity';
 import type { JobRecord } from '../workflows/contract/job.ts';
+import type { QueueRef } from '../workflows/contract/queue.ts';
 import { status } from '../workflows/contract/status.ts';
+import { keepAlive } from './keepAlive.ts';
 
 /** An unfinished job of the ledger. */
 interface OpenJob {
   readonly jobId: string;
+  readonly environmentId: string;
+  readonly isFree: boolean;
   readonly admission: 'pending' | 'accepted' | 'refused';
   readonly podAttempt: number;
 }
@@ -16,36 +20,62 @@ export interface RepairJobsDeps {
     dropEndedLogs(before: Date): Promise<void>;
   };
   readonly workflows: { isOpen(jobId: string): Promise<boolean> };
+  readonly starts: {
+    /** Starts a job that was asked for and never judged, or tells why it cannot be started. */
+    startJob(jobId: string): Promise<{ readonly kind: 'started' } | { readonly kind: 'refused'; type: string; message: string }>;
+  };
   readonly records: { recordJob(record: JobRecord): Promise<void> };
   readonly refusals: { refuseJob(jobId: string, refusal: { readonly type: string; readonly reason: string }): Promise<void> };
+  readonly queues: {
+    releasePlace(queue: QueueRef, jobId: string): Promise<void>;
+    /** Makes sure that a queue runs; one that was ended by hand recalls who waits. */
+    wake(queue: QueueRef): Promise<void>;
+  };
 }
 
 const batch = 200;
 const logsKeptMs = 3_600_000;
 
+const queueOf = ({ environmentId, isFree }: OpenJob): QueueRef => ({ environmentId, kind: isFree ? 'free' : 'paid' });
+
+/** Starts a job whose request got no further than the ledger. */
+const begin = async ({ starts, refusals }: RepairJobsDeps, { jobId }: OpenJob): Promise<void> => {
+  log.warn('starting a job that has no workflow', { jobId });
+  const outcome = await starts.startJob(jobId);
+  if (outcome.kind === 'refused') await refusals.refuseJob(jobId, { type: outcome.type, reason: outcome.message });
+};
+
+/** Ends a job whose workflow is gone: clients must not wait for ever, and others need its place. */
+const end = async ({ records, queues }: RepairJobsDeps, job: OpenJob): Promise<void> => {
+  const { jobId, podAttempt } = job;
+  log.warn('ending a job without a workflow', { jobId });
+  const reason = 'the job lost its workflow; start it again';
+  const lost = { status: status.lost, reason, exitCode: null, oomKilled: false };
+  await records.recordJob({ jobId, podAttempt, status: status.lost, reason, end: lost });
+  await queues.releasePlace(queueOf(job), jobId);
+};
+
 /**
- * Ends rows whose workflow is gone (terminated by hand, lost with its namespace): clients must not wait for ever.
- * Safe to repeat.
- * @returns how many rows were repaired; more than zero is an alert
+ * Starts or ends jobs of the ledger that have no workflow: one that was never judged begins, one whose workflow was
+ * terminated by hand or lost with its namespace is over. Queues that jobs wait in are kept running. Safe to repeat.
+ * @returns how many jobs were repaired; more than zero is an alert
  */
-export const repairJobs = ({ openJobs, workflows, records, refusals }: RepairJobsDeps) =>
+export const repairJobs = (deps: RepairJobsDeps) =>
   async function repairJobs({ olderThanSeconds }: { readonly olderThanSeconds: number }): Promise<{ readonly repaired: number }> {
-    let repaired = 0;
-    for (const { jobId, admission, podAttempt } of await openJobs.openJobs(olderThanSeconds * 1_000, batch)) {
-      if (await workflows.isOpen(jobId)) continue;
-      log.warn('ending a job without a workflow', { jobId });
-      const reason = 'the job lost its workflow; start it again';
-      if (admission === 'pending') await refusals.refuseJob(jobId, { type: 'PodLost', reason });
-      else
-        await records.recordJob({
-          jobId,
-          podAttempt,
-          status: status.lost,
-          reason,
-          end: { status: status.lost, reason, exitCode: null, oomKilled: false },
-        });
-      repaired += 1;
-    }
-    await openJobs.dropEndedLogs(new Date(Date.now() - logsKeptMs));
-    return { repaired };
+    return keepAlive(async () => {
+      const awaited = new Map<string, QueueRef>();
+      let repaired = 0;
+      for (const job of await deps.openJobs.openJobs(olderThanSeconds * 1_000, batch)) {
+        if (await deps.workflows.isOpen(job.jobId)) {
+          const queue = queueOf(job);
+          if (job.admission === 'accepted' && job.podAttempt === 0) awaited.set(`${queue.environmentId}/${queue.kind}`, queue);
+          continue;
+        }
+        await (job.admission === 'pending' ? begin(deps, job) : end(deps, job));
+        repaired += 1;
+      }
+      for (const queue of awaited.values()) await deps.queues.wake(queue);
+      await deps.openJobs.dropEndedLogs(new Date(Date.now() - logsKeptMs));
+      return { repaired };
+    });
   };

@@ -13,18 +13,21 @@ export interface ValidateOrderDeps {
     vacancy(spec: JobSpec): Promise<{ readonly taken: number; readonly maxJobs: number }>;
   };
   readonly admissions: {
-    readSpec(jobId: string): Promise<JobSpec>;
+    /** What was asked, and what was found good if the job has been accepted before. */
+    readOrder(jobId: string): Promise<{ readonly spec: JobSpec; readonly accepted: Admission | null }>;
     acceptJob(jobId: string, admission: Admission): Promise<void>;
   };
 }
 
 /**
  * The verdict on a job: everything that must be true before anything is started. What was found good, the DDOs
- * included, is in the ledger afterwards and is what the job runs on. Safe to repeat: an accepted job stays accepted.
+ * included, is in the ledger afterwards and is what the job runs on. Safe to repeat: an accepted job stays accepted,
+ * as it was.
  */
 export const validateOrder = ({ orders, vacancies, admissions }: ValidateOrderDeps) =>
   async function validateOrder({ jobId }: { readonly jobId: string }): Promise<Acceptance> {
-    const spec = await admissions.readSpec(jobId);
+    const { spec, accepted } = await admissions.readOrder(jobId);
+    if (accepted !== null) return { jobId, runSeconds: accepted.runSeconds };
     const [admission] = await keepAlive(() => Promise.all([orders.admit(spec), requireVacancy(vacancies, spec)]));
     await admissions.acceptJob(jobId, admission);
     return { jobId, runSeconds: admission.runSeconds };

@@ -7,6 +7,7 @@ import {
   TimeoutFailure,
   allHandlersFinished,
   condition,
+  getExternalWorkflowHandle,
   isCancellation,
   proxyActivities,
   setHandler,
@@ -16,9 +17,9 @@ import {
 import type { Activities } from '../activities/index.ts';
 import type { StoppedAlgorithm } from '../activities/stopPod.ts';
 import { faultOf, isFailureType, type FailureType } from './contract/failures.ts';
-import { phaseActivityId } from './contract/ids.ts';
+import { phaseActivityId, queueWorkflowId } from './contract/ids.ts';
 import type { Acceptance, AgentPhase, AlgorithmExit, JobEnd, JobRef, PodRef } from './contract/job.ts';
-import { awaitAccepted } from './contract/messages.ts';
+import { awaitAccepted, placeGranted, releasePlace } from './contract/messages.ts';
 import { environmentAttribute, faultAttribute, phaseAttribute } from './contract/searchAttributes.ts';
 import { endOfRun, status, statusOfFailure } from './contract/status.ts';
 
@@ -76,6 +77,8 @@ type Attempt = EndedAttempt | { readonly lost: true; readonly reason: string };
 export async function computeJob(job: JobRef): Promise<JobEnd> {
   let acceptance: Acceptance | undefined;
   let refusal: unknown;
+  const turn: Turn = { isGranted: false };
+  setHandler(placeGranted, () => void (turn.isGranted = true));
   setHandler(awaitAccepted, async () => {
     await condition(() => acceptance !== undefined || refusal !== undefined);
     if (acceptance === undefined) throw refusal;
@@ -98,7 +101,7 @@ export async function computeJob(job: JobRef): Promise<JobEnd> {
     throw refusal;
   }
 
-  const { attempt, pod } = await runPods(job, acceptance);
+  const { attempt, pod } = await runPods(job, acceptance, turn);
   return CancellationScope.nonCancellable(async () => {
     upsertSearchAttributes([
       { key: phaseAttribute, value: 'ended' },
@@ -114,13 +117,18 @@ export async function computeJob(job: JobRef): Promise<JobEnd> {
         end,
         ...(attempt.finishedAtMs === undefined ? {} : { algorithm: { startedAtMs: null, finishedAtMs: attempt.finishedAtMs } }),
       }),
-      cleanup.deletePod(pod),
+      cleanup.deletePod(pod).then(() => leaveQueue(job)),
     ]);
     await condition(allHandlersFinished);
     if (end.status === status.stopped) throw new CancelledFailure(end.reason);
     if (attempt.failure !== undefined) throw ApplicationFailure.nonRetryable(end.reason, attempt.failure);
     return end;
   });
+}
+
+/** What the queue of the environment has told the job. */
+interface Turn {
+  isGranted: boolean;
 }
 
 interface EndedJob {
@@ -130,23 +138,24 @@ interface EndedJob {
 }
 
 /** Runs the job in one pod after another, until one ends it or as many as allowed were lost. */
-async function runPods(job: JobRef, acceptance: Acceptance): Promise<EndedJob> {
+async function runPods(job: JobRef, acceptance: Acceptance, turn: Turn): Promise<EndedJob> {
   for (let podAttempt = 1; ; podAttempt += 1) {
     const pod = { jobId: job.jobId, podAttempt };
-    const attempt = await runPod(job, pod, acceptance);
+    const attempt = await runPod(job, pod, { acceptance, turn });
     if (!attempt.lost) return { attempt, pod };
     if (podAttempt >= job.limits.podAttempts) {
       const reason = `the platform lost ${podAttempt} pods of this job, the last one: ${attempt.reason}`;
       return { attempt: { lost: false, failure: 'PodLost', end: { status: status.lost, reason, exitCode: null, oomKilled: false } }, pod };
     }
-    // the lost pod must be gone before its successor runs, or the algorithm could run twice at once
+    // the lost pod must be gone before its successor runs, or the algorithm could run twice at once; its place stays
     await CancellationScope.nonCancellable(() => cleanup.deletePod(pod));
   }
 }
 
 /** One pod: created, staged, run, published. Never throws: every failure is an end. */
-async function runPod(job: JobRef, pod: PodRef, { runSeconds }: Acceptance): Promise<Attempt> {
+async function runPod(job: JobRef, pod: PodRef, { acceptance, turn }: { acceptance: Acceptance; turn: Turn }): Promise<Attempt> {
   const { limits } = job;
+  const { runSeconds } = acceptance;
   const within = (phase: AgentPhase, seconds: number): ActivityOptions => ({
     activityId: phaseActivityId(phase, pod),
     heartbeatTimeout: job.heartbeatSeconds * 1_000,
@@ -155,12 +164,12 @@ async function runPod(job: JobRef, pod: PodRef, { runSeconds }: Acceptance): Pro
   let phase: AgentPhase | 'createPod' = 'createPod';
   let run: AlgorithmEnd | undefined;
   try {
-    const creation = { scheduleToCloseTimeout: (limits.queueSeconds + limits.createSeconds) * 1_000 };
-    await cluster.createPod.executeWithOptions(creation, [{ pod, queueSeconds: limits.queueSeconds }]);
+    await createInTurn(job, pod, turn);
 
     phase = 'stageInputs';
     upsertSearchAttributes([{ key: phaseAttribute, value: 'staging' }]);
-    await agent.stageInputs.executeWithOptions(within('stageInputs', limits.stageSeconds), [pod]);
+    // where a scheduler makes the pod, it may be created while its agent is awaited already
+    await agent.stageInputs.executeWithOptions(within('stageInputs', limits.createSeconds + limits.stageSeconds), [pod]);
 
     phase = 'runAlgorithm';
     upsertSearchAttributes([{ key: phaseAttribute, value: 'running' }]);
@@ -184,6 +193,33 @@ async function runPod(job: JobRef, pod: PodRef, { runSeconds }: Acceptance): Pro
     if (type === 'PodLost') return { lost: true, reason: message };
     const { exitCode, oomKilled } = run?.end === 'ended' ? run.exit : { exitCode: null, oomKilled: false };
     return { lost: false, failure: type, end: { status: statusOfFailure(type, phase), reason: message, exitCode, oomKilled } };
+  }
+}
+
+/** Creates the pod as soon as the environment has a place for it. */
+async function createInTurn(job: JobRef, pod: PodRef, turn: Turn): Promise<void> {
+  const { environmentId, limits } = job;
+  const place = job.place && { queue: { environmentId, kind: job.place.kind }, consumerKey: job.place.consumerKey };
+  const deadlineMs = Date.now() + limits.queueSeconds * 1_000;
+  for (;;) {
+    turn.isGranted = false;
+    const { kind } = await cluster.createPod.executeWithOptions({ scheduleToCloseTimeout: limits.createSeconds * 1_000 }, [{ pod, place }]);
+    if (kind === 'created') return;
+    if (await condition(() => turn.isGranted, Math.max(1, deadlineMs - Date.now()))) continue;
+    throw ApplicationFailure.nonRetryable(
+      `no place of environment ${environmentId} became free within ${limits.queueSeconds} s; try again later or allow a longer queueMaxWaitTime`,
+      'QueueTimedOut' satisfies FailureType,
+    );
+  }
+}
+
+/** Gives the job's place, or its turn, to others. */
+async function leaveQueue({ jobId, environmentId, place }: JobRef): Promise<void> {
+  if (place === null) return;
+  try {
+    await getExternalWorkflowHandle(queueWorkflowId({ environmentId, kind: place.kind })).signal(releasePlace, jobId);
+  } catch {
+    // there is no such queue now: the next one asks the ledger who has a place, and this job has ended there
   }
 }
 

@@ -1,4 +1,5 @@
 /** The workflow functions, and nothing else: this is the bundle's entry. */
 
 export { computeJob } from './computeJob.ts';
+export { environmentQueue } from './environmentQueue.ts';
 export { reapPods } from './reapPods.ts';

@@ -41,6 +41,7 @@ export const renderJob = (row: JobRow): ComputeJob => ({
   buildStartTimestamp: '0',
   buildStopTimestamp: '0',
   maxJobDuration: row.maxJobDuration,
+  queueMaxWaitTime: row.queueMaxWaitTime,
   resources: Object.entries(row.resources).map(([id, amount]) => ({ id, amount })),
   results: row.results.map(({ filename, filesize, type, index }) => ({ filename, filesize, type, index })),
   stopRequested: row.stopRequested,

@@ -5,8 +5,14 @@ import { Kysely, PostgresDialect } from 'kysely';
 import { Migrator, type Migration } from 'kysely/migration';
 import type { LedgerDatabase } from './schema.ts';
 import * as jobs from './migrations/0001_jobs.ts';
+import * as environmentVerdicts from './migrations/0002_environment_verdicts.ts';
+import * as queueWait from './migrations/0003_queue_wait.ts';
 
-const migrations: Readonly<Record<string, Migration>> = { '0001_jobs': jobs };
+const migrations: Readonly<Record<string, Migration>> = {
+  '0001_jobs': jobs,
+  '0002_environment_verdicts': environmentVerdicts,
+  '0003_queue_wait': queueWait,
+};
 
 /** An open ledger database. */
 export interface LedgerConnection {

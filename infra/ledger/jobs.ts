@@ -33,6 +33,8 @@ export interface JobRow {
   readonly podAttempt: number;
   readonly termination: Termination | null;
   readonly maxJobDuration: number | null;
+  /** seconds that the job may wait for a place, as it was asked */
+  readonly queueMaxWaitTime: number;
   readonly resources: Readonly<Record<string, number>>;
   readonly metadata: unknown;
   readonly additionalViewers: readonly string[];
@@ -63,14 +65,15 @@ export const jobChannel = 'c2d_job';
 const endSequence = 1_000_000;
 const sequenceOf = (podAttempt: number, number: number): number => (isTerminal(number) ? endSequence : podAttempt * 100 + number);
 
-const announce = (jobId: string) => sql`select pg_notify(${jobChannel}, ${jobId})`;
+/** Selected from a list of changed jobs, tells who waits for each: one statement, one round trip. */
+export const announced = sql`pg_notify(${jobChannel}, job_id)`.as('announced');
 
 const specContext = (jobId: string): string => `job-spec/${jobId}`;
 
 const listedColumns = [
   'job_id', 'owner_text', 'environment_id', 'is_free', 'chain_id', 'surface', 'admission_state', 'refusal_type', 'agreement_id',
   'algorithm_did', 'input_dids', 'status', 'reason', 'stop_requested', 'progress', 'phases', 'results', 'results_pod_attempt',
-  'termination', 'run_seconds', 'resources', 'metadata', 'additional_viewers', 'algorithm_started_at', 'algorithm_finished_at',
+  'termination', 'run_seconds', 'queue_seconds', 'resources', 'metadata', 'additional_viewers', 'algorithm_started_at', 'algorithm_finished_at',
   'created_at', 'finished_at',
 ] as const; // prettier-ignore
 
@@ -95,6 +98,7 @@ const toJobRow = (row: Pick<Selectable<LedgerDatabase['jobs']>, (typeof listedCo
   podAttempt: row.results_pod_attempt ?? 0,
   termination: row.termination,
   maxJobDuration: row.run_seconds,
+  queueMaxWaitTime: row.queue_seconds,
   resources: row.resources,
   metadata: row.metadata,
   additionalViewers: row.additional_viewers,
@@ -125,22 +129,31 @@ export const newJobValues = ({ keyring }: Pick<JobsDeps, 'keyring'>, spec: JobSp
   status: status.queued,
   reason: 'waiting for the verdict on the order',
   phases: JSON.stringify({ [status.queued]: Date.now() }),
+  queue_seconds: spec.queueMaxWaitTime,
   resources: JSON.stringify(spec.resources),
   metadata: spec.metadata === undefined || spec.metadata === null ? null : JSON.stringify(spec.metadata),
   additional_viewers: JSON.stringify(spec.additionalViewers.map((viewer) => viewer.toLowerCase())),
 });
 
-/** @returns the job, whatever its admission, or null */
+/** What consumers caused; the platform's own self-tests are shown to nobody. */
+const selfTest = 'selfTest';
+
+/** @returns the consumer's job, whatever its admission, or null */
 export const readJob = ({ db }: JobsDeps) =>
   async function readJob(jobId: string): Promise<JobRow | null> {
-    const row = await db.selectFrom('jobs').select(listedColumns).where('job_id', '=', jobId).executeTakeFirst();
+    const row = await db
+      .selectFrom('jobs')
+      .select(listedColumns)
+      .where('job_id', '=', jobId)
+      .where('surface', '<>', selfTest)
+      .executeTakeFirst();
     return row === undefined ? null : toJobRow(row);
   };
 
 /** Accepted jobs that match every given key, newest first. */
 export const findJobs = ({ db }: JobsDeps) =>
   async function findJobs(filter: JobFilter, page: { readonly limit: number; readonly offset: number }): Promise<readonly JobRow[]> {
-    let query = db.selectFrom('jobs').select(listedColumns).where('admission_state', '=', 'accepted');
+    let query = db.selectFrom('jobs').select(listedColumns).where('admission_state', '=', 'accepted').where('surface', '<>', selfTest);
     if (filter.jobId !== undefined) query = query.where('job_id', '=', filter.jobId);
     if (filter.owner !== undefined) query = query.where('owner', '=', filter.owner.toLowerCase());
     if (filter.agreementId !== undefined) query = query.where('agreement_id', '=', filter.agreementId.toLowerCase());
@@ -154,6 +167,14 @@ export const readSpec = ({ db, keyring }: JobsDeps) =>
     const row = await db.selectFrom('jobs').select('spec').where('job_id', '=', jobId).executeTakeFirst();
     if (row === undefined) throw new JobFailure('RequestInvalid', `job ${jobId} is not in the ledger`);
     return JSON.parse(keyring.open(row.spec, specContext(jobId)).toString()) as JobSpec;
+  };
+
+/** A request, and what was found good of it; null before it is accepted. @throws JobFailure `RequestInvalid` for an unknown job */
+export const readOrder = ({ db, keyring }: JobsDeps) =>
+  async function readOrder(jobId: string): Promise<{ readonly spec: JobSpec; readonly accepted: Admission | null }> {
+    const row = await db.selectFrom('jobs').select(['spec', 'admission']).where('job_id', '=', jobId).executeTakeFirst();
+    if (row === undefined) throw new JobFailure('RequestInvalid', `job ${jobId} is not in the ledger`);
+    return { spec: JSON.parse(keyring.open(row.spec, specContext(jobId)).toString()) as JobSpec, accepted: row.admission };
   };
 
 /** @throws JobFailure `RequestInvalid` for a job that is unknown or was not accepted */
@@ -202,52 +223,8 @@ export const refuseJob = ({ db }: JobsDeps) =>
       .execute();
   };
 
-/** A place in an environment, and the pod attempt that may use it. */
-export interface PlaceRequest {
-  readonly jobId: string;
-  readonly podAttempt: number;
-  readonly maxJobs: number;
-}
-
-/**
- * Gives the job a place in its environment and makes `podAttempt` the current one; older attempts' tokens
- * are worth nothing afterwards. Two calls at once never give out more than `maxJobs` places.
- * @returns whether the job has a place now, and how many places were taken by others
- */
-export const takePlace = ({ db }: JobsDeps) =>
-  async function takePlace({ jobId, podAttempt, maxJobs }: PlaceRequest): Promise<{ readonly taken: boolean; readonly others: number }> {
-    return db.transaction().execute(async (trx) => {
-      const job = await trx.selectFrom('jobs').select(['environment_id', 'is_free']).where('job_id', '=', jobId).executeTakeFirstOrThrow();
-      // serialises the count below for this environment only, until the end of the transaction
-      await sql`select pg_advisory_xact_lock(hashtextextended(${`place/${job.environment_id}/${job.is_free}`}, 0))`.execute(trx);
-      const { others } = await trx
-        .selectFrom('jobs')
-        .select((eb) => eb.fn.countAll<string>().as('others'))
-        .where('environment_id', '=', job.environment_id)
-        .where('is_free', '=', job.is_free)
-        .where('finished_at', 'is', null)
-        .where('has_place', '=', true)
-        .where('job_id', '<>', jobId)
-        .executeTakeFirstOrThrow();
-      if (Number(others) >= maxJobs) return { taken: false, others: Number(others) };
-      await trx
-        .updateTable('jobs')
-        .set({
-          has_place: true,
-          pod_attempt: podAttempt,
-          ...advance(status.pullingImage, 'creating the execution pod', podAttempt),
-        })
-        .where('job_id', '=', jobId)
-        .where('pod_attempt', '<=', podAttempt)
-        .where('finished_at', 'is', null)
-        .execute();
-      await announce(jobId).execute(trx);
-      return { taken: true, others: Number(others) };
-    });
-  };
-
-/** @param isNews whether the reason replaces another one of the same state */
-const advance = (number: number, reason: string, podAttempt: number, isNews = sql<boolean>`false`) => {
+/** Columns of a job that moves forward. @param isNews whether the reason replaces another one of the same state */
+export const advance = (number: number, reason: string, podAttempt: number, isNews = sql<boolean>`false`) => {
   const sequence = sequenceOf(podAttempt, number);
   // written so that an older state changes nothing, in one statement, whatever else happens at the same time
   return {
@@ -278,20 +255,23 @@ export const recordProgress = ({ db }: JobsDeps) =>
       record.progress === undefined
         ? sql<boolean>`true`
         : sql<boolean>`progress is distinct from ${JSON.stringify(record.progress)}::jsonb`;
-    await db.transaction().execute(async (trx) => {
-      const { numUpdatedRows } = await trx
-        .updateTable('jobs')
-        .set({
-          ...advance(record.status, record.reason, record.podAttempt, isNews),
-          ...(record.progress === undefined ? {} : { progress: JSON.stringify(record.progress) }),
-          ...(record.algorithmStartedAtMs === undefined ? {} : { algorithm_started_at: new Date(record.algorithmStartedAtMs) }),
-        })
-        .where('job_id', '=', record.jobId)
-        .where('pod_attempt', '=', record.podAttempt)
-        .where('finished_at', 'is', null)
-        .executeTakeFirst();
-      if (numUpdatedRows > 0n) await announce(record.jobId).execute(trx);
-    });
+    await db
+      .with('moved', (writer) =>
+        writer
+          .updateTable('jobs')
+          .set({
+            ...advance(record.status, record.reason, record.podAttempt, isNews),
+            ...(record.progress === undefined ? {} : { progress: JSON.stringify(record.progress) }),
+            ...(record.algorithmStartedAtMs === undefined ? {} : { algorithm_started_at: new Date(record.algorithmStartedAtMs) }),
+          })
+          .where('job_id', '=', record.jobId)
+          .where('pod_attempt', '=', record.podAttempt)
+          .where('finished_at', 'is', null)
+          .returning('job_id'),
+      )
+      .selectFrom('moved')
+      .select(announced)
+      .execute();
   };
 
 /** Writes the complete list of a pod attempt's results, once; the list never changes afterwards. */
@@ -301,43 +281,48 @@ export const recordResults = ({ db }: JobsDeps) =>
     readonly podAttempt: number;
     readonly results: readonly ResultEntry[];
   }): Promise<void> {
-    await db.transaction().execute(async (trx) => {
-      await trx
-        .updateTable('jobs')
-        .set({ results: JSON.stringify(record.results), results_pod_attempt: record.podAttempt })
-        .where('job_id', '=', record.jobId)
-        .where('pod_attempt', '=', record.podAttempt)
-        .where('finished_at', 'is', null)
-        .where('results', 'is', null)
-        .execute();
-      await announce(record.jobId).execute(trx);
-    });
+    await db
+      .with('moved', (writer) =>
+        writer
+          .updateTable('jobs')
+          .set({ results: JSON.stringify(record.results), results_pod_attempt: record.podAttempt })
+          .where('job_id', '=', record.jobId)
+          .where('pod_attempt', '=', record.podAttempt)
+          .where('finished_at', 'is', null)
+          .where('results', 'is', null)
+          .returning('job_id'),
+      )
+      .selectFrom('moved')
+      .select(announced)
+      .execute();
   };
 
 /** Writes what the workflow decided. The first end stays. */
 export const recordJob = ({ db }: JobsDeps) =>
   async function recordJob(record: JobRecord): Promise<void> {
     const { end, algorithm } = record;
-    await db.transaction().execute(async (trx) => {
-      await trx
-        .updateTable('jobs')
-        .set({
-          ...advance(record.status, record.reason, record.podAttempt),
-          ...(end === undefined
-            ? {}
-            : {
-                finished_at: sql<Date>`coalesce(finished_at, clock_timestamp())`,
-                termination: JSON.stringify({ exitCode: end.exitCode, OOMKilled: end.oomKilled, reason: end.reason }),
-                progress: null,
-              }),
-          ...(typeof algorithm?.startedAtMs === 'number' ? { algorithm_started_at: new Date(algorithm.startedAtMs) } : {}),
-          ...(typeof algorithm?.finishedAtMs === 'number' ? { algorithm_finished_at: new Date(algorithm.finishedAtMs) } : {}),
-        })
-        .where('job_id', '=', record.jobId)
-        .where('finished_at', 'is', null)
-        .execute();
-      await announce(record.jobId).execute(trx);
-    });
+    const ending = end !== undefined && {
+      finished_at: sql<Date>`coalesce(finished_at, clock_timestamp())`,
+      termination: JSON.stringify({ exitCode: end.exitCode, OOMKilled: end.oomKilled, reason: end.reason }),
+      progress: null,
+    };
+    await db
+      .with('moved', (writer) =>
+        writer
+          .updateTable('jobs')
+          .set({
+            ...advance(record.status, record.reason, record.podAttempt),
+            ...ending,
+            ...(typeof algorithm?.startedAtMs === 'number' ? { algorithm_started_at: new Date(algorithm.startedAtMs) } : {}),
+            ...(typeof algorithm?.finishedAtMs === 'number' ? { algorithm_finished_at: new Date(algorithm.finishedAtMs) } : {}),
+          })
+          .where('job_id', '=', record.jobId)
+          .where('finished_at', 'is', null)
+          .returning('job_id'),
+      )
+      .selectFrom('moved')
+      .select(announced)
+      .execute();
   };
 
 /** @returns the pod attempt whose agent may report, or null when the job is unknown, unplaced or over */
@@ -372,6 +357,7 @@ export const countJobs = ({ db }: JobsDeps) =>
       ])
       .where('finished_at', 'is', null)
       .where('admission_state', '=', 'accepted')
+      .where('surface', '<>', selfTest)
       .groupBy(['environment_id', 'is_free'])
       .execute();
     return rows.map((row) => ({
@@ -382,19 +368,31 @@ export const countJobs = ({ db }: JobsDeps) =>
     }));
   };
 
+/** An unfinished job, as the reaper looks at it. */
+export interface OpenJob {
+  readonly jobId: string;
+  readonly environmentId: string;
+  readonly isFree: boolean;
+  readonly admission: AdmissionState;
+  readonly podAttempt: number;
+}
+
 /** Unfinished jobs older than `olderThanMs`, oldest first: the reaper asks Temporal about each. */
 export const openJobs = ({ db }: JobsDeps) =>
-  async function openJobs(
-    olderThanMs: number,
-    limit: number,
-  ): Promise<readonly { readonly jobId: string; readonly admission: AdmissionState; readonly podAttempt: number }[]> {
+  async function openJobs(olderThanMs: number, limit: number): Promise<readonly OpenJob[]> {
     const rows = await db
       .selectFrom('jobs')
-      .select(['job_id', 'admission_state', 'pod_attempt'])
+      .select(['job_id', 'environment_id', 'is_free', 'admission_state', 'pod_attempt'])
       .where('finished_at', 'is', null)
       .where('created_at', '<', new Date(Date.now() - olderThanMs))
       .orderBy('created_at')
       .limit(limit)
       .execute();
-    return rows.map((row) => ({ jobId: row.job_id, admission: row.admission_state, podAttempt: row.pod_attempt }));
+    return rows.map((row) => ({
+      jobId: row.job_id,
+      environmentId: row.environment_id,
+      isFree: row.is_free,
+      admission: row.admission_state,
+      podAttempt: row.pod_attempt,
+    }));
   };

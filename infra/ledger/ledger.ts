@@ -3,11 +3,14 @@
 import { sql } from 'kysely';
 import type { Keyring } from '../crypto/keyring.ts';
 import type { LedgerConnection } from './connect.ts';
+import { environmentLoads, insertSelfTest, isUnsealed, readSeals, recordVerdict } from './environments.ts';
 import * as jobs from './jobs.ts';
 import { translateLedgerErrors } from './ledgerFailure.ts';
 import { appendLog, dropEndedLogs, readLog } from './logs.ts';
 import { nonceOf, reserveJob, spendNonce } from './nonces.ts';
+import { beginPodAttempt, knownClaims, recordPositions } from './places.ts';
 
+export type { EnvironmentLoad } from './environments.ts';
 export type { JobCount, JobFilter, JobRow, ProgressRecord } from './jobs.ts';
 export type { ResultEntry } from './schema.ts';
 
@@ -21,16 +24,24 @@ export const createLedger = ({ db }: Pick<LedgerConnection, 'db'>, keyring: Keyr
     readJob: jobs.readJob(deps),
     findJobs: jobs.findJobs(deps),
     readSpec: jobs.readSpec(deps),
+    readOrder: jobs.readOrder(deps),
     readAdmission: jobs.readAdmission(deps),
     acceptJob: jobs.acceptJob(deps),
     refuseJob: jobs.refuseJob(deps),
-    takePlace: jobs.takePlace(deps),
+    beginPodAttempt: beginPodAttempt(deps),
+    recordPositions: recordPositions(deps),
+    knownClaims: knownClaims(deps),
     recordProgress: jobs.recordProgress(deps),
     recordResults: jobs.recordResults(deps),
     recordJob: jobs.recordJob(deps),
     currentPodAttempt: jobs.currentPodAttempt(deps),
     requestStop: jobs.requestStop(deps),
     countJobs: jobs.countJobs(deps),
+    environmentLoads: environmentLoads(deps),
+    insertSelfTest: insertSelfTest(deps),
+    recordVerdict: recordVerdict(deps),
+    readSeals: readSeals(deps),
+    isUnsealed: isUnsealed(deps),
     openJobs: jobs.openJobs(deps),
     appendLog: appendLog(deps),
     readLog: readLog(deps),

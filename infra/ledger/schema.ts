@@ -58,6 +58,7 @@ interface JobsTable {
   results_pod_attempt: number | null;
   termination: Json<Termination> | null;
   run_seconds: number | null;
+  queue_seconds: Generated<number>;
   resources: Json<Readonly<Record<string, number>>>;
   metadata: Json<unknown> | null;
   additional_viewers: Json<readonly string[]>;
@@ -82,9 +83,22 @@ interface JobLogsTable {
   bytes: Buffer;
 }
 
+interface EnvironmentVerdictsTable {
+  environment_id: string;
+  /** of the last self-test that decided something; null: none has yet */
+  verdict: 'sealed' | 'unsealed' | null;
+  /** for operators */
+  reason: Generated<string>;
+  decided_at: Date | null;
+  /** why a later self-test could decide nothing */
+  problem: string | null;
+  problem_at: Date | null;
+}
+
 /** The database of the ledger. */
 export interface LedgerDatabase {
   jobs: JobsTable;
   nonces: NoncesTable;
   job_logs: JobLogsTable;
+  environment_verdicts: EnvironmentVerdictsTable;
 }

@@ -1,7 +1,9 @@
 /** Starts and stops jobs: the api's door to Temporal. */
 
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   WithStartWorkflowOperation,
+  WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
@@ -15,6 +17,7 @@ import type { Acceptance, JobRef } from '../../workflows/contract/job.ts';
 import { awaitAccepted } from '../../workflows/contract/messages.ts';
 import type { JobSpec } from '../../workflows/contract/spec.ts';
 import type { ComputeEnvironment } from '../environments/environments.ts';
+import { consumerKeyOf } from '../crypto/consumerKey.ts';
 import { temporalFailure } from './temporalFailure.ts';
 
 /** What became of a start. `pending`: the verdict takes longer than a client should wait; ask for the job's status. */
@@ -31,22 +34,32 @@ export interface JobStarterDeps {
   readonly verdictPatienceMs?: number;
 }
 
+/** A job, and where it is to run. */
+interface StartableJob {
+  readonly spec: JobSpec;
+  readonly environment: ComputeEnvironment;
+}
+
 /** Starts and stops jobs. Every call may be repeated. @throws JobFailure ServiceUnavailable while Temporal is away */
 export interface JobStarter {
-  start(job: { readonly spec: JobSpec; readonly environment: ComputeEnvironment }): Promise<StartOutcome>;
+  start(job: StartableJob): Promise<StartOutcome>;
   /** Asks a job to stop; a job that has ended stays as it is. */
   stop(jobId: string): Promise<void>;
 }
 
-/** A job that was accepted because a place was free may lose that place to another: it waits at least this long. */
-const racingSeconds = 5;
+/**
+ * A job that was accepted because a place was free may lose that place to another, and a place whose job has just ended
+ * is free only when the pod is gone: it waits at least this long.
+ */
+const racingSeconds = 30;
 
-/** The workflow's argument: references and limits only. */
+/** The workflow's argument: references and limits only. The service's own tests of an environment take no place in it. */
 export const jobRefOf = (spec: JobSpec, environment: ComputeEnvironment, heartbeatSeconds: number): JobRef => {
   const { limits, maxQueueTime } = environment;
   return {
     jobId: spec.jobId,
     environmentId: environment.id,
+    place: spec.surface === 'selfTest' ? null : { kind: spec.isFree ? 'free' : 'paid', consumerKey: consumerKeyOf(spec.consumerAddress) },
     heartbeatSeconds,
     limits: {
       queueSeconds: Math.max(Math.min(spec.queueMaxWaitTime, maxQueueTime), racingSeconds),
@@ -61,8 +74,7 @@ export const jobRefOf = (spec: JobSpec, environment: ComputeEnvironment, heartbe
 
 const startWorkflow = (
   { client, heartbeatSeconds, verdictPatienceMs = 15_000 }: JobStarterDeps,
-  spec: JobSpec,
-  environment: ComputeEnvironment,
+  { spec, environment }: StartableJob,
 ): Promise<Acceptance> => {
   const startWorkflowOperation = new WithStartWorkflowOperation('computeJob', {
     workflowId: jobWorkflowId(spec.jobId),
@@ -81,15 +93,17 @@ const startWorkflow = (
  * @param deps `heartbeatSeconds`: the silence after which a pod is looked at
  */
 export const createJobStarter = (deps: JobStarterDeps): JobStarter => ({
-  async start({ spec, environment }) {
+  async start(job) {
     try {
-      await startWorkflow(deps, spec, environment);
+      await whileServerAnswers(deps, () => startWorkflow(deps, job));
       return { kind: 'accepted' };
     } catch (err) {
       if (err instanceof WorkflowUpdateFailedError && err.cause instanceof ApplicationFailure)
         return refusal(err.cause.type, err.cause.message);
+      // somebody ended it by hand before it was judged
+      if (err instanceof WorkflowExecutionAlreadyStartedError) return refusal('PodLost', 'the job lost its workflow; start it again');
       const isLate = err instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isDeadline(err);
-      if (isLate && (await isStarted(deps, spec.jobId))) return { kind: 'pending' };
+      if (isLate && (await isStarted(deps, job.spec.jobId))) return { kind: 'pending' };
       throw temporalFailure(err);
     }
   },
@@ -103,8 +117,34 @@ export const createJobStarter = (deps: JobStarterDeps): JobStarter => ({
   },
 });
 
-const stopPatienceMs = 10_000;
-const lookPatienceMs = 2_000;
+const stopPatienceMs = 4_000;
+const lookPatienceMs = 1_500;
+
+/** A verdict may take long, a server that is away must be told soon: after this long it is asked whether it is there. */
+const doubtAfterMs = 2_500;
+
+/** Gives `work` up, with the server's error, when the server does not answer while it lasts. */
+const whileServerAnswers = async <Result>({ client }: JobStarterDeps, work: () => Promise<Result>): Promise<Result> => {
+  const over = new AbortController();
+  const doubt = async (): Promise<never> => {
+    await delay(doubtAfterMs, undefined, { signal: over.signal });
+    const look = client.withDeadline(Date.now() + lookPatienceMs, () => client.connection.workflowService.getSystemInfo({}));
+    await look.catch((err: unknown) => {
+      throw temporalFailure(err);
+    });
+    // it is there: the verdict is what takes so long
+    return new Promise(() => undefined);
+  };
+  const doubting = doubt();
+  doubting.catch(() => undefined);
+  const working = client.withAbortSignal(over.signal, work);
+  working.catch(() => undefined);
+  try {
+    return await Promise.race([working, doubting]);
+  } finally {
+    over.abort();
+  }
+};
 
 /** True when the job is known to have begun: only then does asking for its status make sense. */
 const isStarted = async ({ client }: JobStarterDeps, jobId: string): Promise<boolean> => {

@@ -1,5 +1,6 @@
 import { CompleteAsyncError } from '@temporalio/activity';
 import { MockActivityEnvironment } from '@temporalio/testing';
+import { auditPlaces } from '../../activities/auditPlaces.ts';
 import { createPod } from '../../activities/createPod.ts';
 import { publishOutputs } from '../../activities/publishOutputs.ts';
 import { reapPods } from '../../activities/reapPods.ts';
@@ -11,6 +12,8 @@ import { FailureInterceptor } from '../../workers/orchestrator/failureIntercepto
 import { JobFailure } from '../../workflows/contract/failures.ts';
 import type { PodRef } from '../../workflows/contract/job.ts';
 import { anywhere, type ListedPod, type PodOutcome, type PodSpec } from '../../workflows/contract/pod.ts';
+import type { PlaceAnswer } from '../../workflows/contract/queue.ts';
+import type { Admission } from '../../workflows/contract/spec.ts';
 import { aJobId, aSpec, anAdmission } from '../support/builders.ts';
 
 const pod: PodRef = { jobId: aJobId(), podAttempt: 1 };
@@ -50,7 +53,6 @@ describe('the phases that an agent drives', () => {
 });
 
 describe('createPod', () => {
-  const made: PodSpec[] = [];
   const spec: PodSpec = {
     pod,
     environmentId: 'small',
@@ -65,41 +67,77 @@ describe('createPod', () => {
     publishSeconds: 60,
     placement: anywhere,
   };
-  const deps = (taken: boolean) => ({
-    places: { maxJobs: async () => 1, takePlace: async () => ({ taken, others: 1 }) },
+  const place = { queue: { environmentId: 'small', kind: 'free' as const }, consumerKey: 'somebody' };
+  const deps = (answer: PlaceAnswer) => ({
+    places: { requestPlace: async () => answer },
     podSpecs: { podSpecOf: async () => spec },
-    pods: { create: async (given: PodSpec) => void made.push(given) },
+    attempts: { beginPodAttempt: async (attempt: unknown) => void done.push(attempt) },
+    pods: { create: async (given: PodSpec) => void done.push(given) },
+  });
+  const done: unknown[] = [];
+  beforeEach(() => void (done.length = 0));
+
+  test('makes no pod without a place, and says so at once', async () => {
+    await expect(attempt(1).run(createPod(deps({ kind: 'waiting', ahead: 2 })), { pod, place })).resolves.toEqual({ kind: 'waiting' });
+    expect(done).toEqual([]);
   });
 
-  test('makes no pod without a place, and says when it will look again', async () => {
-    const environment = new MockActivityEnvironment({ scheduledTimestampMs: Date.now() });
-    await expect(environment.run(createPod(deps(false)), { pod, queueSeconds: 60 })).rejects.toMatchObject({
+  test('makes the pod once it has a place, and only after older attempts are worth nothing', async () => {
+    await expect(attempt(1).run(createPod(deps({ kind: 'granted' })), { pod, place })).resolves.toEqual({ kind: 'created' });
+    expect(done).toEqual([{ ...pod, hasPlace: true }, spec]);
+  });
+
+  test('asks nobody for a job that takes no place', async () => {
+    await attempt(1).run(createPod(deps({ kind: 'full' })), { pod, place: null });
+    expect(done).toEqual([{ ...pod, hasPlace: false }, spec]);
+  });
+
+  test('fails when so many wait already that this job may not', async () => {
+    await expect(attempt(1).run(createPod(deps({ kind: 'full' })), { pod, place })).rejects.toMatchObject({
       type: 'NoCapacity',
-      retryAfterSeconds: 1,
+      message: expect.stringMatching(/try again later/),
     });
-    expect(made).toEqual([]);
+    expect(done).toEqual([]);
   });
+});
 
-  test('gives up once the wait for a place was too long', async () => {
-    const environment = new MockActivityEnvironment({ scheduledTimestampMs: Date.now() - 61_000 });
-    await expect(environment.run(createPod(deps(false)), { pod, queueSeconds: 60 })).rejects.toMatchObject({
-      type: 'QueueTimedOut',
-      retryAfterSeconds: undefined,
+describe('auditPlaces', () => {
+  test('tells who is over, and first removes what is left of their pods', async () => {
+    const [open, ended, left] = [aJobId(), aJobId(), aJobId()];
+    const removed: PodRef[] = [];
+    const deps = {
+      workflows: { isOpen: async (jobId: string) => jobId === open },
+      fences: { currentPodAttempt: async () => 2 },
+      pods: { remove: async (gone: PodRef) => void removed.push(gone) },
+      offers: { maxJobs: () => 7 },
+    };
+    const queue = { environmentId: 'small', kind: 'paid' as const };
+    await expect(attempt(1).run(auditPlaces(deps), { queue, holding: [open, ended], waiting: [left] })).resolves.toEqual({
+      gone: [ended, left],
+      maxJobs: 7,
     });
-  });
-
-  test('makes the pod once it has a place', async () => {
-    await attempt(1).run(createPod(deps(true)), { pod, queueSeconds: 60 });
-    expect(made).toEqual([spec]);
+    expect(removed).toEqual([{ jobId: ended, podAttempt: 2 }]);
   });
 });
 
 describe('validateOrder', () => {
   const accepted: string[] = [];
-  const deps = (taken: number) => ({
+  const deps = (taken: number, before: Admission | null = null) => ({
     orders: { admit: async (spec: ReturnType<typeof aSpec>) => anAdmission(spec, { runSeconds: 7 }) },
     vacancies: { vacancy: async () => ({ taken, maxJobs: 2 }) },
-    admissions: { readSpec: async (jobId: string) => aSpec({ jobId }), acceptJob: async (jobId: string) => void accepted.push(jobId) },
+    admissions: {
+      readOrder: async (jobId: string) => ({ spec: aSpec({ jobId }), accepted: before }),
+      acceptJob: async (jobId: string) => void accepted.push(jobId),
+    },
+  });
+
+  test('leaves an accepted job as it was, whatever is true today', async () => {
+    const before = anAdmission(aSpec(), { runSeconds: 11 });
+    await expect(attempt(1).run(validateOrder(deps(2, before)), { jobId: pod.jobId })).resolves.toEqual({
+      jobId: pod.jobId,
+      runSeconds: 11,
+    });
+    expect(accepted).toEqual([]);
   });
 
   test('accepts what was found good', async () => {
@@ -134,26 +172,43 @@ describe('the reaper', () => {
     expect(removed).toEqual([closed]);
   });
 
-  test('ends jobs that lost their workflow, so that nobody waits for ever', async () => {
-    const [open, stray, unjudged] = [aJobId(), aJobId(), aJobId()];
+  test('ends jobs that lost their workflow, begins those that never had one, and keeps queues running', async () => {
+    const [waiting, running, stray, unjudged, unfit] = [aJobId(), aJobId(), aJobId(), aJobId(), aJobId()];
     const records: unknown[] = [];
-    const refusals: string[] = [];
+    const refusals: unknown[] = [];
+    const [started, woken, released]: [string[], unknown[], unknown[]] = [[], [], []];
+    const anOpenJob = (jobId: string, over: object = {}) => ({
+      ...{ jobId, environmentId: 'small', isFree: true, admission: 'accepted' as const, podAttempt: 1 },
+      ...over,
+    });
+    const jobs = [
+      anOpenJob(running),
+      anOpenJob(waiting, { podAttempt: 0, isFree: false }),
+      anOpenJob(stray, { podAttempt: 2 }),
+      ...[unjudged, unfit].map((jobId) => anOpenJob(jobId, { admission: 'pending', podAttempt: 0 })),
+    ];
     const deps = {
-      openJobs: {
-        openJobs: async () => [
-          { jobId: open, admission: 'accepted' as const, podAttempt: 1 },
-          { jobId: stray, admission: 'accepted' as const, podAttempt: 2 },
-          { jobId: unjudged, admission: 'pending' as const, podAttempt: 0 },
-        ],
-        dropEndedLogs: async () => undefined,
+      openJobs: { openJobs: async () => jobs, dropEndedLogs: async () => undefined },
+      workflows: { isOpen: async (jobId: string) => jobId === running || jobId === waiting },
+      starts: {
+        startJob: async (jobId: string) => {
+          started.push(jobId);
+          return jobId === unfit ? { kind: 'refused' as const, type: 'OrderInvalid', message: 'no' } : { kind: 'started' as const };
+        },
       },
-      workflows: { isOpen: async (jobId: string) => jobId === open },
       records: { recordJob: async (record: unknown) => void records.push(record) },
-      refusals: { refuseJob: async (jobId: string) => void refusals.push(jobId) },
+      refusals: { refuseJob: async (jobId: string, refusal: object) => void refusals.push({ jobId, ...refusal }) },
+      queues: {
+        wake: async (queue: unknown) => void woken.push(queue),
+        releasePlace: async (queue: unknown, jobId: string) => void released.push([queue, jobId]),
+      },
     };
-    await expect(attempt(1).run(repairJobs(deps), { olderThanSeconds: 60 })).resolves.toEqual({ repaired: 2 });
+    await expect(attempt(1).run(repairJobs(deps), { olderThanSeconds: 60 })).resolves.toEqual({ repaired: 3 });
     expect(records).toMatchObject([{ jobId: stray, podAttempt: 2, status: 84 }]);
-    expect(refusals).toEqual([unjudged]);
+    expect(started).toEqual([unjudged, unfit]);
+    expect(refusals).toEqual([{ jobId: unfit, type: 'OrderInvalid', reason: 'no' }]);
+    expect(released).toEqual([[{ environmentId: 'small', kind: 'free' }, stray]]);
+    expect(woken).toEqual([{ environmentId: 'small', kind: 'paid' }]);
   });
 });
 

@@ -71,6 +71,7 @@ export const anAdmission = (spec: JobSpec, over: Partial<Admission> = {}): Admis
 export const aJobRef = (over: Partial<JobRef> = {}): JobRef => ({
   jobId: aJobId(),
   environmentId: 'small',
+  place: { kind: 'free', consumerKey: 'somebody' },
   heartbeatSeconds: 12,
   limits: { queueSeconds: 5, createSeconds: 60, stageSeconds: 60, publishSeconds: 60, graceSeconds: 5, podAttempts: 3 },
   ...over,

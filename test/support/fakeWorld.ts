@@ -9,7 +9,10 @@ import type { ActivityDeps } from '../../activities/index.ts';
 import type { FailureType, JobFailure } from '../../workflows/contract/failures.ts';
 import { jobWorkflowId, phaseActivityId, podName } from '../../workflows/contract/ids.ts';
 import type { AgentPhase, AlgorithmExit, JobRecord, PodRef } from '../../workflows/contract/job.ts';
+import { createPlaceQueues, type PlaceQueues } from '../../infra/temporal/placeQueues.ts';
 import { anywhere, type PodOutcome, type PodSpec } from '../../workflows/contract/pod.ts';
+import type { KnownClaims, Position } from '../../workflows/contract/queue.ts';
+import { openWorkflows } from '../../workers/orchestrator/openWorkflows.ts';
 import { aSpec, anAdmission } from './builders.ts';
 
 /** What a fake agent may say. */
@@ -43,13 +46,20 @@ export class FakeWorld {
   /** thrown by the next pod creations, in order */
   readonly creationFailures: (JobFailure | Error)[] = [];
   runSeconds = 60;
+  /** how many places every environment has; the queues that give them out are real */
   places = 10;
+  /** what the ledger remembers of places, for a queue without memory */
+  known: KnownClaims = { holding: [], waiting: [] };
+  /** every position that was told, in order */
+  readonly positions: Position[] = [];
   script: AgentScript = wellBehaved;
   readonly problems: unknown[] = [];
+  readonly queues: PlaceQueues;
   private readonly client: Client;
 
-  constructor(client: Client) {
+  constructor(client: Client, taskQueue: string, queueOptions: { renewAfterEvents?: number; auditSeconds?: number } = {}) {
     this.client = client;
+    this.queues = createPlaceQueues({ client, taskQueue, queueOptions, maxJobsOf: () => this.places });
   }
 
   /** Makes a pod disappear as a node failure does. */
@@ -67,8 +77,15 @@ export class FakeWorld {
         },
       },
       vacancies: { vacancy: async () => ({ taken: 0, maxJobs: 10 }) },
-      admissions: { readSpec: async (jobId) => aSpec({ jobId }), acceptJob: async () => undefined },
-      places: { maxJobs: async () => 10, takePlace: async () => ({ taken: this.places > 0, others: 10 - this.places }) },
+      admissions: { readOrder: async (jobId) => ({ spec: aSpec({ jobId }), accepted: null }), acceptJob: async () => undefined },
+      places: this.queues,
+      attempts: { beginPodAttempt: async ({ jobId, podAttempt }) => void this.attempts.set(jobId, podAttempt) },
+      fences: { currentPodAttempt: async (jobId) => this.attempts.get(jobId) ?? null },
+      positions: { recordPositions: async (positions) => void this.positions.push(...positions) },
+      claims: { knownClaims: async () => this.known },
+      offers: { maxJobs: () => this.places },
+      queues: this.queues,
+      starts: { startJob: async () => ({ kind: 'started' }) },
       podSpecs: { podSpecOf: async (pod) => aPodSpec(pod) },
       pods: {
         create: async (spec) => this.create(spec),
@@ -79,10 +96,12 @@ export class FakeWorld {
       },
       records: { recordJob: async (record) => void this.records.push(record) },
       refusals: { refuseJob: async (jobId, refusal) => void this.refusals.push({ jobId, ...refusal }) },
-      workflows: { isOpen: async () => false },
+      workflows: openWorkflows(this.client),
       openJobs: { openJobs: async () => [], dropEndedLogs: async () => undefined },
     };
   }
+
+  private readonly attempts = new Map<string, number>();
 
   private create(spec: PodSpec): void {
     const failure = this.creationFailures.shift();

@@ -41,8 +41,8 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  world = new FakeWorld(client);
   queue = `test-${aJobId()}`;
+  world = new FakeWorld(client, queue);
   worker = await Worker.create({
     connection: native,
     taskQueue: queue,
@@ -62,7 +62,8 @@ afterEach(async () => {
 });
 
 const start = async (over: Partial<JobRef> = {}): Promise<{ job: JobRef; handle: WorkflowHandle; accepted: Promise<Acceptance> }> => {
-  const job = aJobRef(over);
+  // an environment of its own: its queue is real and outlives the test
+  const job = aJobRef({ environmentId: `env-${aJobId()}`, ...over });
   const startWorkflowOperation = new WithStartWorkflowOperation('computeJob', {
     workflowId: jobWorkflowId(job.jobId),
     taskQueue: queue,
@@ -312,7 +313,7 @@ describe('a failure', () => {
     world.places = 0;
     const { handle } = await start({ limits: { ...aJobRef().limits, queueSeconds: 1 } });
     expect(await failureOf(handle)).toMatchObject({ type: 'QueueTimedOut' });
-    expect(lastRecord()).toMatchObject({ status: 2 });
+    expect(lastRecord()).toMatchObject({ status: 2, reason: expect.stringMatching(/within 1 s; try again later or allow a longer/) });
     await recordHistory('queueTimedOut', handle);
   });
 });

@@ -19,9 +19,11 @@ import { listen } from '../../infra/process/listen.ts';
 import { createLogger } from '../../infra/process/logger.ts';
 import { metricsRoute } from '../../infra/process/metrics.ts';
 import { connectTemporal, connectionOptions, createDataConverter, failureConverterPath } from '../../infra/temporal/connect.ts';
+import { createJobStarter, type JobStarter } from '../../infra/temporal/jobStarter.ts';
+import { createPlaceQueues, type PlaceQueues } from '../../infra/temporal/placeQueues.ts';
 import { JobFailure } from '../../workflows/contract/failures.ts';
 import type { PodRuntime } from '../../workflows/contract/pod.ts';
-import type { JobSpec } from '../../workflows/contract/spec.ts';
+import type { QueueRef } from '../../workflows/contract/queue.ts';
 import { orchestratorConfig } from './config.ts';
 import { openWorkflows, type OpenWorkflows } from './openWorkflows.ts';
 import { createPodSpecs } from './podSpecs.ts';
@@ -34,32 +36,54 @@ interface Adapters {
   readonly ocean: Pick<Ocean, 'admit'>;
   readonly pods: PodRuntime;
   readonly workflows: OpenWorkflows;
+  readonly queues: PlaceQueues;
+  readonly starter: Pick<JobStarter, 'start'>;
   readonly keyring: Keyring;
   readonly environments: readonly ComputeEnvironment[];
 }
 
-const joinActivities = ({ ledger, ocean, pods, workflows, keyring, environments }: Adapters): ActivityDeps => {
+const notOffered = (id: string): string => `environment ${id} is no longer offered; choose another one`;
+
+/** The number of places that an environment has for one kind of job; none in one that is no longer offered. */
+const maxJobsOf = (environments: readonly ComputeEnvironment[], { environmentId, kind }: QueueRef): number => {
+  const environment = findEnvironment(environments, environmentId);
+  return (kind === 'free' ? environment?.free?.maxJobs : environment?.maxJobs) ?? 0;
+};
+
+const joinActivities = ({ ledger, ocean, pods, workflows, queues, starter, keyring, environments }: Adapters): ActivityDeps => {
   const environmentOf = (id: string): ComputeEnvironment => {
     const environment = findEnvironment(environments, id);
-    if (environment === undefined) throw new JobFailure('RequestInvalid', `environment ${id} is no longer offered`);
+    if (environment === undefined) throw new JobFailure('RequestInvalid', notOffered(id));
     return environment;
   };
   const tokens = createPodTokens(keyring);
-  const maxJobsOf = (spec: JobSpec): number => {
-    const environment = environmentOf(spec.environmentId);
-    return spec.isFree ? (environment.free?.maxJobs ?? 0) : environment.maxJobs;
-  };
   return {
     orders: { admit: (spec) => ocean.admit(spec, environmentOf(spec.environmentId)) },
     vacancies: {
       async vacancy(spec) {
         const counts = await ledger.countJobs();
         const count = counts.find(({ environmentId, isFree }) => environmentId === spec.environmentId && isFree === spec.isFree);
-        return { taken: (count?.running ?? 0) + (count?.queued ?? 0), maxJobs: maxJobsOf(spec) };
+        const maxJobs = maxJobsOf(environments, { environmentId: spec.environmentId, kind: spec.isFree ? 'free' : 'paid' });
+        return { taken: (count?.running ?? 0) + (count?.queued ?? 0), maxJobs };
       },
     },
     admissions: ledger,
-    places: { maxJobs: async (jobId) => maxJobsOf(await ledger.readSpec(jobId)), takePlace: (request) => ledger.takePlace(request) },
+    places: queues,
+    attempts: ledger,
+    positions: ledger,
+    claims: ledger,
+    fences: ledger,
+    offers: { maxJobs: (queue) => maxJobsOf(environments, queue) },
+    queues,
+    starts: {
+      async startJob(jobId) {
+        const spec = await ledger.readSpec(jobId);
+        const environment = findEnvironment(environments, spec.environmentId);
+        if (environment === undefined) return { kind: 'refused', type: 'RequestInvalid', message: notOffered(spec.environmentId) };
+        const outcome = await starter.start({ spec, environment });
+        return outcome.kind === 'refused' ? outcome : { kind: 'started' };
+      },
+    },
     podSpecs: createPodSpecs({
       admissions: ledger,
       environmentOf,
@@ -90,6 +114,7 @@ const start = async (): Promise<RunningProcess> => {
   const ocean = openOcean(config);
   const { pods, check: checkPods } = await openPods(config);
 
+  const environments = config.C2D_ENVIRONMENTS;
   const native = await NativeConnection.connect(connectionOptions(config));
   const worker = await createWorker({
     connection: native,
@@ -98,7 +123,12 @@ const start = async (): Promise<RunningProcess> => {
     workflowBundle:
       config.C2D_WORKFLOW_BUNDLE === undefined ? await bundleWorkflows(failureConverterPath) : { codePath: config.C2D_WORKFLOW_BUNDLE },
     activities: createActivities(
-      joinActivities({ ledger, ocean, pods, workflows: openWorkflows(temporal.client), keyring, environments: config.C2D_ENVIRONMENTS }),
+      joinActivities({
+        ...{ ledger, ocean, pods, keyring, environments },
+        workflows: openWorkflows(temporal.client),
+        queues: createPlaceQueues({ client: temporal.client, maxJobsOf: (queue) => maxJobsOf(environments, queue) }),
+        starter: createJobStarter({ client: temporal.client, heartbeatSeconds: config.C2D_SILENCE_SECONDS }),
+      }),
     ),
     maxActivities: config.C2D_MAX_ACTIVITIES,
     maxWorkflowTasks: config.C2D_MAX_WORKFLOW_TASKS,

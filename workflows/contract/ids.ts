@@ -1,6 +1,7 @@
 /** Names that derive from a job, so that every process and every repetition meets its own work. */
 
 import type { AgentPhase, PodRef } from './job.ts';
+import type { QueueRef } from './queue.ts';
 
 /** Prefix of every job's workflow id. */
 const jobWorkflowPrefix = 'c2d-job/';
@@ -10,6 +11,9 @@ export const orchestratorQueue = 'c2d-orchestrator';
 
 /** Workflow id of a job; one job is one workflow. */
 export const jobWorkflowId = (jobId: string): string => `${jobWorkflowPrefix}${jobId}`;
+
+/** Workflow id of an environment's queue for one kind of job. */
+export const queueWorkflowId = ({ environmentId, kind }: QueueRef): string => `c2d-queue/${environmentId}/${kind}`;
 
 /** Update id under which a job's verdict is asked for; a repeated request gets the first answer. */
 export const acceptUpdateId = (jobId: string): string => `accept/${jobId}`;

@@ -1,5 +1,7 @@
 /** What travels between the processes about a job. Plain JSON: no Date, Map, bigint or undefined in arrays. */
 
+import type { PlaceKind } from './queue.ts';
+
 /** Phases that the pod's agent drives and the gateway completes. */
 export type AgentPhase = 'stageInputs' | 'runAlgorithm' | 'publishOutputs';
 
@@ -13,7 +15,7 @@ export interface PodRef {
 export interface JobLimits {
   /** waiting for a place in the environment */
   readonly queueSeconds: number;
-  /** creating the pod, image pull included */
+  /** creating the pod, image pull included, wherever it happens */
   readonly createSeconds: number;
   readonly stageSeconds: number;
   readonly publishSeconds: number;
@@ -23,10 +25,19 @@ export interface JobLimits {
   readonly podAttempts: number;
 }
 
+/** What a job's place is counted as. */
+export interface PlaceNeed {
+  readonly kind: PlaceKind;
+  /** the same for all jobs of one consumer; a hash, never an address */
+  readonly consumerKey: string;
+}
+
 /** Argument of the `computeJob` workflow: references and limits, nothing secret, nothing large. */
 export interface JobRef {
   readonly jobId: string;
   readonly environmentId: string;
+  /** which places the job may have, and for whom; null: it takes none, as the service's own tests */
+  readonly place: PlaceNeed | null;
   readonly limits: JobLimits;
   /** seconds between two signs of life after which a silent pod is looked at */
   readonly heartbeatSeconds: number;

@@ -10,9 +10,10 @@ beforeAll(async () => {
 });
 afterAll(() => test_.close());
 
+let lastNonce = 0;
 const acceptedJob = async (over: Parameters<typeof aSpec>[0] = {}) => {
   const spec = aSpec(over);
-  await test_.ledger.reserveJob({ spec, nonce: '1' });
+  await test_.ledger.reserveJob({ spec, nonce: String((lastNonce += 1)) });
   await test_.ledger.acceptJob(spec.jobId, anAdmission(spec));
   return spec;
 };
@@ -82,6 +83,14 @@ describe('reserving a job', () => {
 });
 
 describe('admission', () => {
+  test('what was found good can be read again with the request', async () => {
+    const spec = aSpec();
+    await test_.ledger.reserveJob({ spec, nonce: '1' });
+    expect(await test_.ledger.readOrder(spec.jobId)).toEqual({ spec, accepted: null });
+    await test_.ledger.acceptJob(spec.jobId, anAdmission(spec));
+    expect(await test_.ledger.readOrder(spec.jobId)).toEqual({ spec, accepted: anAdmission(spec) });
+  });
+
   test('a job is shown to nobody before it is accepted', async () => {
     const spec = aSpec();
     await test_.ledger.reserveJob({ spec, nonce: '1' });
@@ -115,36 +124,64 @@ describe('admission', () => {
 });
 
 describe('places', () => {
-  test('never more than the environment takes, however many ask at once', async () => {
-    const environmentId = `env-${aJobId()}`;
-    const specs = await Promise.all(Array.from({ length: 12 }, () => acceptedJob({ environmentId })));
-    const answers = await Promise.all(specs.map(({ jobId }) => test_.ledger.takePlace({ jobId, podAttempt: 1, maxJobs: 3 })));
-    expect(answers.filter(({ taken }) => taken)).toHaveLength(3);
-    expect(await test_.ledger.countJobs()).toContainEqual({ environmentId, isFree: false, running: 3, queued: 9 });
-  });
-
-  test('a job keeps its place when asked again and gives it back at its end', async () => {
-    const environmentId = `env-${aJobId()}`;
-    const [first, second] = [await acceptedJob({ environmentId }), await acceptedJob({ environmentId })];
-    const ask = (jobId: string) => test_.ledger.takePlace({ jobId, podAttempt: 1, maxJobs: 1 });
-    expect((await ask(first.jobId)).taken).toBe(true);
-    expect((await ask(first.jobId)).taken).toBe(true);
-    expect((await ask(second.jobId)).taken).toBe(false);
-    await test_.ledger.recordJob({
-      jobId: first.jobId,
-      podAttempt: 1,
-      status: 80,
-      reason: 'stopped',
+  const aQueue = () => ({ environmentId: `env-${aJobId()}`, kind: 'paid' as const });
+  const begin = (jobId: string, podAttempt = 1) => test_.ledger.beginPodAttempt({ jobId, podAttempt, hasPlace: true });
+  const end = (jobId: string) =>
+    test_.ledger.recordJob({
+      ...{ jobId, podAttempt: 1, status: 80, reason: 'stopped' },
       end: { status: 80, reason: 'stopped', exitCode: null, oomKilled: false },
     });
-    expect((await ask(second.jobId)).taken).toBe(true);
+
+  test('are counted from the first pod of a job to its end', async () => {
+    const { environmentId } = aQueue();
+    const [first] = [await acceptedJob({ environmentId }), await acceptedJob({ environmentId })];
+    await begin(first.jobId);
+    await begin(first.jobId, 2);
+    expect(await test_.ledger.countJobs()).toContainEqual({ environmentId, isFree: false, running: 1, queued: 1 });
+    await end(first.jobId);
+    expect(await test_.ledger.countJobs()).toContainEqual({ environmentId, isFree: false, running: 0, queued: 1 });
+  });
+
+  test('positions are told to those who wait, and to nobody else', async () => {
+    const [next, later, running, over] = await Promise.all(Array.from({ length: 4 }, () => acceptedJob()));
+    await begin(running!.jobId);
+    await end(over!.jobId);
+    const jobs = [next!, later!, running!, over!];
+    await test_.ledger.recordPositions(jobs.map(({ jobId }, ahead) => ({ jobId, ahead })));
+    const reasons = await Promise.all(jobs.map(async ({ jobId }) => (await test_.ledger.readJob(jobId))?.reason));
+    expect(reasons).toEqual(['queued: next', 'queued: 1 job ahead', 'creating the execution pod', 'stopped']);
+  });
+
+  test('a queue without memory learns who has a place and who waits, in order of arrival and without addresses', async () => {
+    const queue = aQueue();
+    const consumerAddress = anAddress();
+    const jobs = [];
+    for (const over of [{ consumerAddress }, { consumerAddress: consumerAddress.toUpperCase().replace('0X', '0x') }, {}, {}])
+      jobs.push(await acceptedJob({ environmentId: queue.environmentId, ...over }));
+    await acceptedJob({ environmentId: queue.environmentId, isFree: true });
+    await acceptedJob({ environmentId: queue.environmentId, surface: 'selfTest' });
+    const [first, second, third, fourth] = jobs.map(({ jobId }) => jobId);
+    await begin(second!);
+    await end(fourth!);
+    const { holding, waiting } = await test_.ledger.knownClaims(queue);
+    expect([holding, waiting].map((claims) => claims.map(({ jobId }) => jobId))).toEqual([[second], [first, third]]);
+    expect(holding[0]!.consumerKey).toBe(waiting[0]!.consumerKey);
+    expect(waiting[0]!.consumerKey).not.toBe(waiting[1]!.consumerKey);
+    expect(JSON.stringify({ holding, waiting }).toLowerCase()).not.toContain(consumerAddress.slice(2));
+  });
+
+  test('an older pod attempt never takes the place of a newer one', async () => {
+    const { jobId } = await acceptedJob();
+    await begin(jobId, 2);
+    await begin(jobId, 1);
+    expect(await test_.ledger.currentPodAttempt(jobId)).toBe(2);
   });
 });
 
 describe('progress', () => {
   const jobWithPod = async () => {
     const spec = await acceptedJob({ environmentId: `env-${aJobId()}` });
-    await test_.ledger.takePlace({ jobId: spec.jobId, podAttempt: 1, maxJobs: 1 });
+    await test_.ledger.beginPodAttempt({ jobId: spec.jobId, podAttempt: 1, hasPlace: true });
     return spec.jobId;
   };
   const statusOf = async (jobId: string) => (await test_.ledger.readJob(jobId))?.status;
@@ -171,7 +208,7 @@ describe('progress', () => {
   test('a second pod starts over, and the first one is heard no more', async () => {
     const jobId = await jobWithPod();
     await test_.ledger.recordProgress({ jobId, podAttempt: 1, status: status.running, reason: 'running' });
-    await test_.ledger.takePlace({ jobId, podAttempt: 2, maxJobs: 1 });
+    await test_.ledger.beginPodAttempt({ jobId, podAttempt: 2, hasPlace: true });
     expect(await test_.ledger.currentPodAttempt(jobId)).toBe(2);
     await test_.ledger.recordProgress({ jobId, podAttempt: 1, status: status.publishing, reason: 'ghost' });
     expect(await statusOf(jobId)).toBe(status.pullingImage);
@@ -203,7 +240,7 @@ describe('progress', () => {
 describe('live logs', () => {
   test('pieces in any order and twice over make one log', async () => {
     const { jobId } = await acceptedJob({ environmentId: `env-${aJobId()}` });
-    await test_.ledger.takePlace({ jobId, podAttempt: 1, maxJobs: 1 });
+    await test_.ledger.beginPodAttempt({ jobId, podAttempt: 1, hasPlace: true });
     const put = (offset: number, text: string) => test_.ledger.appendLog({ jobId, podAttempt: 1, offset, bytes: Buffer.from(text) });
     await put(6, 'world\n');
     expect((await test_.ledger.readLog(jobId, 0, 1_000)).bytes.toString()).toBe('');
