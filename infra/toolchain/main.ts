@@ -65,6 +65,18 @@ program
   });
 
 program
+  .command('test:kubernetes')
+  .description('run the end-to-end tests with pods of a real cluster, and those that only a cluster can show; other arguments go to jest')
+  .helpOption(false)
+  .allowUnknownOption()
+  .option('--cluster <name>', 'use this cluster, which is up, and leave it up; default: one of its own')
+  .argument('[arguments...]')
+  .action(async (args: string[], { cluster }: { cluster?: string }) => {
+    const { runKubernetesTests } = await import('./tests.ts');
+    process.exitCode = await runKubernetesTests(args, cluster);
+  });
+
+program
   .command('bench:job')
   .description('run trivial jobs one after another and compare their times with those of bare containers')
   .option('--jobs <number>', 'how many to measure', readCount, 50)
@@ -90,6 +102,43 @@ program
   .action(async () => {
     const { runChecks } = await import('./check.ts');
     process.exitCode = await runChecks();
+  });
+
+const cluster = program.command('cluster').description('a real Kubernetes cluster of one node on this machine, for tests and development');
+
+const clusterCommand = (name: string, description: string): Command =>
+  cluster
+    .command(name)
+    .description(description)
+    .option('--name <name>', 'which one: several can be at once', 'dev')
+    .option('--json', 'as JSON', false);
+
+clusterCommand('up', 'start it and leave it up')
+  .option('--no-policies', 'do not enforce network policies')
+  .action(async (options: { name: string; json: boolean; policies: boolean }) => {
+    await (await import('./cluster/commands.ts')).bringClusterUp(options);
+  });
+
+clusterCommand('down', 'take it down and leave nothing of it').action(async (options: { name: string; json: boolean }) => {
+  await (await import('./cluster/commands.ts')).takeClusterDown(options);
+});
+
+clusterCommand('status', 'show where it is and whether it is well').action(async (options: { name: string; json: boolean }) => {
+  await (await import('./cluster/commands.ts')).showCluster(options);
+});
+
+clusterCommand('reset', "remove all namespaces but the cluster's own").action(async (options: { name: string; json: boolean }) => {
+  await (await import('./cluster/commands.ts')).resetCluster(options);
+});
+
+cluster
+  .command('hold', { hidden: true })
+  .requiredOption('--name <name>')
+  .option('--no-policies')
+  .option('--owned', 'end with the standard input', false)
+  .action(async ({ name, policies, owned }: { name: string; policies: boolean; owned: boolean }) => {
+    const { holdCluster } = await import('./cluster/host.ts');
+    await holdCluster({ name, isEnforcing: policies, isOwned: owned });
   });
 
 try {
