@@ -6,6 +6,8 @@ export default {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.test.ts'],
+  // these need a cluster: npm run test:kubernetes
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/kubernetes/'],
   extensionsToTreatAsEsm: ['.ts'],
   transform,
   globalSetup: '<rootDir>/test/globalSetup.ts',

@@ -30,8 +30,8 @@ export interface StackCluster {
   readonly kubeconfig: string;
   /** address of this machine that pods reach, if a policy lets them */
   readonly nodeAddress: string;
-  /** Gives the cluster an image of a container engine, unless it has it. */
-  importImage(docker: Docker, reference: string): Promise<void>;
+  /** Gives the cluster an image of a container engine, unless it has it. @returns the name by which pods get it */
+  importImage(docker: Docker, reference: string): Promise<string>;
 }
 
 /** How to make one. */

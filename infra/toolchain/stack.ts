@@ -59,8 +59,8 @@ export interface Stack {
   /** absent when `DATABASE_URL` names a server that is not ours */
   readonly postgres: Restartable | undefined;
   readonly temporal: Restartable;
-  /** Makes an image of the container engine known to where pods run. */
-  importImage(reference: string): Promise<void>;
+  /** Makes an image of the container engine known to where pods run. @returns the name by which pods get it */
+  importImage(reference: string): Promise<string>;
   /**
    * Ends everything in reverse order of starting, removes containers and volumes, and the folder unless it was given.
    * Safe to repeat. @throws AggregateError of what could not be ended, after everything else was
@@ -101,13 +101,13 @@ const raiseStack = async (options: StackOptions, cleanups: Cleanups): Promise<St
     docker: parts.engine.docker,
     engineFolder: parts.engine.storageFolder,
     instance,
-    agentImage: parts.engine.agentImage,
+    agentImage: pods.agentImage,
     seccompProfile: parts.engine.seccompProfile,
     postgres: parts.database.server,
     temporal: parts.temporal,
     gatewayFolder: path.join(folder, 'gateway'),
     pods: pods.place,
-    importImage: async (reference) => cluster?.importImage(parts.engine.docker, reference),
+    importImage: async (reference) => cluster?.importImage(parts.engine.docker, reference) ?? reference,
     close: () => cleanups.run(),
   };
 };
@@ -151,7 +151,7 @@ const startServices = async ({
     keys: await readServiceKeys(folder),
     storageFolder,
     runtime: pods.runtime,
-    agentImage: parts.engine.agentImage,
+    agentImage: pods.agentImage,
     workflowBundle: parts.workflowBundle,
     instance,
     apiPort,

@@ -31,6 +31,8 @@ export interface StackPodsOptions {
 export interface StackPods {
   readonly runtime: RuntimePlaces;
   readonly place: PodsPlace;
+  /** name by which pods get the agent's image */
+  readonly agentImage: string;
 }
 
 /** Prepares the place. Its end is in `cleanups`, also after a failure. */
@@ -44,6 +46,7 @@ const prepareEngine = async ({ engine, folder }: Omit<StackPodsOptions, 'cluster
   return {
     runtime: { kind: 'docker', dockerSocket: socketPath, gatewayFolder, seccompProfile },
     place: { kind: 'docker', socketPath },
+    agentImage: engine.agentImage,
   };
 };
 
@@ -55,7 +58,7 @@ const prepareCluster = async (options: StackPodsOptions & { readonly cluster: St
   const gateway = { address: nodeAddress, port };
   const namespace = await createJobsNamespace({ cluster, instance, gateway, values: chartValues, folder, report });
   cleanups.own(namespace);
-  await cluster.importImage(engine.docker, engine.agentImage);
+  const agentImage = await cluster.importImage(engine.docker, engine.agentImage);
   report(`pods go to the namespace ${namespace.name} of the cluster`);
   return {
     runtime: {
@@ -65,5 +68,6 @@ const prepareCluster = async (options: StackPodsOptions & { readonly cluster: St
       gateway: { host: nodeAddress, port, canaryPort },
     },
     place: { kind: 'kubernetes', kubeconfig: cluster.kubeconfig, namespace: namespace.name },
+    agentImage,
   };
 };

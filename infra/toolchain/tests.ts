@@ -1,8 +1,9 @@
-/** `npm test`: prepares the real parts, then hands over to jest. */
+/** `npm test` and `npm run test:kubernetes`: prepare the real parts, then hand over to jest. */
 
 import path from 'node:path';
 import { execa } from 'execa';
 import { ensureBusybox } from './busybox.ts';
+import { startCluster, type Cluster } from './cluster/cluster.ts';
 import { prepareParts } from './prepare.ts';
 import { ensureTemporalCli } from './temporal.ts';
 
@@ -18,8 +19,39 @@ const withoutTests = ['--help', '-h', '--version', '-v', '--listTests', '--showC
  * @returns jest's exit code
  * @throws MissingPart before the first test if a part cannot be had
  */
-export const runTests = async (args: readonly string[]): Promise<number> => {
-  const parts = args.some((arg) => withoutTests.includes(arg)) ? {} : await prepareForTests();
+export const runTests = async (args: readonly string[]): Promise<number> =>
+  runJest(args, isWithoutTests(args) ? {} : await prepareForTests());
+
+/**
+ * Runs jest for the tests whose pods are a real cluster's. The cluster is this run's own and goes with it, however it
+ * ends, unless `clusterName` names one that is up: that one stays.
+ * @returns jest's exit code
+ * @throws MissingPart before the first test if the cluster or another part cannot be had
+ */
+export const runKubernetesTests = async (args: readonly string[], clusterName?: string): Promise<number> => {
+  const jestArgs = ['--config', path.join(project, 'jest.kubernetes.config.mjs'), ...args];
+  if (isWithoutTests(args)) return runJest(jestArgs, {});
+  const parts = await prepareForTests();
+  const cluster = clusterName === undefined ? await startOwnCluster() : undefined;
+  try {
+    const names = { C2D_TEST_RUNTIME: 'kubernetes', C2D_TEST_CLUSTER: clusterName ?? cluster?.name ?? '' };
+    return await runJest(jestArgs, { ...parts, ...names });
+  } finally {
+    await cluster?.close();
+  }
+};
+
+const startOwnCluster = async (): Promise<Cluster> => {
+  const startedAt = performance.now();
+  // a run of another process has another number
+  const cluster = await startCluster({ name: `test-${process.pid}`, report: (line) => console.error(`cluster: ${line}`) });
+  console.error(`cluster: ${cluster.name} is up after ${Math.round((performance.now() - startedAt) / 1_000)} s`);
+  return cluster;
+};
+
+const isWithoutTests = (args: readonly string[]): boolean => args.some((arg) => withoutTests.includes(arg));
+
+const runJest = async (args: readonly string[], parts: Readonly<Record<string, string>>): Promise<number> => {
   const env = {
     ...parts,
     NODE_OPTIONS: [process.env.NODE_OPTIONS, '--experimental-vm-modules', '--no-warnings'].filter(Boolean).join(' '),

@@ -33,8 +33,8 @@ export interface StackDescription {
 export const describeForTests = async (stack: Stack): Promise<StackDescription> => {
   const [clients, busybox] = await Promise.all([ensureClients(), ensureBusybox()]);
   const build = { docker: stack.docker, busyboxPath: busybox.path };
-  const [nodeImage, rootImage] = [await ensureNodeAlgorithmImage(build), await ensureNodeAlgorithmImage(build, 'root')];
-  for (const image of [nodeImage, rootImage]) await stack.importImage(image);
+  const nodeImage = await stack.importImage(await ensureNodeAlgorithmImage(build));
+  const rootImage = await stack.importImage(await ensureNodeAlgorithmImage(build, 'root'));
   const addressFile = path.join(stack.folder, 'address.json');
   stack.chain.addressFile(addressFile);
   const { apiUrl, databaseUrl, temporalAddress, storageFolder, folder, instance, pods } = stack;

@@ -1,0 +1,9 @@
+// the end-to-end tests with pods of a real cluster, and what only a cluster can show; npm run test:kubernetes brings the cluster
+import base from './jest.config.mjs';
+
+export default {
+  ...base,
+  testMatch: ['<rootDir>/test/e2e/**/*.test.ts', '<rootDir>/test/kubernetes/**/*.test.ts'],
+  // the demo shows one machine with a container engine
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/e2e/demo\\.test\\.ts$'],
+};
