@@ -5,9 +5,15 @@ import { runProgram } from '../run.ts';
 import { downloadFromArchive, ensureGoProgram, findGoProgram, releaseArchitecture, type GoProgramRecipe } from './goPrograms.ts';
 
 const helmVersion = '3.22.0';
+/** What `helm template` and `helm lint` take for the cluster's version; a build that is not told believes in 1.20. */
+const kubernetesMinor = '34';
+
+const linkerFlags = ['pkg/chartutil', 'pkg/lint/rules']
+  .map((name) => `-X helm.sh/helm/v3/${name}.k8sVersionMinor=${kubernetesMinor}`)
+  .join(' ');
 
 const helm: GoProgramRecipe = {
-  entry: { name: 'helm', version: helmVersion },
+  entry: { name: 'helm', version: `${helmVersion}-1.${kubernetesMinor}` },
   part: 'helm',
   versionArguments: ['version', '--short', '--template={{.Version}}'],
   download: (folder) => {
@@ -15,7 +21,7 @@ const helm: GoProgramRecipe = {
     return downloadFromArchive(`https://get.helm.sh/helm-v${helmVersion}-${platform}.tar.gz`, folder, `${platform}/helm`);
   },
   build: async (go, _folder, options) => {
-    await runProgram(go, ['install', '-ldflags', '-s -w', `helm.sh/helm/v3/cmd/helm@v${helmVersion}`], options);
+    await runProgram(go, ['install', '-ldflags', `-s -w ${linkerFlags}`, `helm.sh/helm/v3/cmd/helm@v${helmVersion}`], options);
   },
   remedy: 'install Helm 3 on the PATH',
 };
