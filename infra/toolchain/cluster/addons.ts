@@ -11,13 +11,15 @@ const labels = { 'k8s-app': 'kube-dns' };
 const account = { name: 'coredns', namespace: 'kube-system' };
 
 /** Names of the cluster are answered; all others do not exist, as there is nobody to ask. */
-const corefile = `.:53 {
+const corefile = `cluster.local:53 in-addr.arpa:53 {
     errors
     ready :8181
     kubernetes cluster.local in-addr.arpa {
         pods insecure
         ttl 5
     }
+}
+.:53 {
     template ANY ANY {
         rcode NXDOMAIN
     }

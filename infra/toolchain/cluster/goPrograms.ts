@@ -97,3 +97,32 @@ const downloadFile = async (url: string, file: string): Promise<void> => {
   const body = Readable.fromWeb(response.body as ReadableStream<Uint8Array>);
   await pipeline(body, createWriteStream(file), { signal: AbortSignal.timeout(downloadPatienceMs) });
 };
+
+/** A recipe for one program, named like the entry of the cache. */
+export interface GoProgramRecipe extends GoRecipe {
+  /** with which it tells its version */
+  readonly versionArguments: readonly string[];
+}
+
+/** The program that is here already: on the PATH, else in the cache folder. */
+export const findGoProgram = async (recipe: GoProgramRecipe): Promise<FoundPart | undefined> => {
+  const onPath = findOnPath(recipe.entry.name);
+  if (onPath !== undefined) return describeProgram(recipe, { path: path.dirname(onPath), origin: 'path' });
+  return isCached(recipe.entry) ? describeProgram(recipe, { path: cachePath(recipe.entry), origin: 'cache' }) : undefined;
+};
+
+/**
+ * The program, fetched if need be.
+ * @throws MissingPart if there is no way to get it
+ */
+export const ensureGoProgram = async (recipe: GoProgramRecipe, report: Report): Promise<FoundPart> =>
+  (await findGoProgram(recipe)) ?? describeProgram(recipe, await ensureGoPrograms(recipe, report));
+
+const describeProgram = async (recipe: GoProgramRecipe, had: Pick<FoundPart, 'path' | 'origin'>): Promise<FoundPart> => {
+  const { name } = recipe.entry;
+  const file = path.join(had.path, name);
+  const text = await runProgram(file, recipe.versionArguments, { timeoutMs: 60_000 }).catch((err: unknown) => {
+    throw new MissingPart(recipe.part, `${file} does not run: ${messageOf(err)}`, recipe.remedy);
+  });
+  return { name, version: /\d+\.\d+\.\d+/.exec(text)?.[0] ?? recipe.entry.version, path: file, origin: had.origin };
+};

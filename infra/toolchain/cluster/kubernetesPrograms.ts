@@ -1,16 +1,14 @@
-/** The programs of Kubernetes itself, and Helm and CoreDNS beside them. */
+/** The programs of Kubernetes itself. */
 
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { cachePath, isCached } from '../cache.ts';
 import { MissingPart, messageOf, type FoundPart, type Report } from '../parts.ts';
-import { findOnPath, runProgram } from '../run.ts';
-import { downloadFromArchive, downloadProgram, ensureGoPrograms, releaseArchitecture, type GoRecipe } from './goPrograms.ts';
+import { runProgram } from '../run.ts';
+import { downloadProgram, ensureGoPrograms, releaseArchitecture, type GoRecipe } from './goPrograms.ts';
 
 /** 1.35 and later refuse machines whose control groups are of version 1. */
 export const kubernetesVersion = '1.34.4';
-const helmVersion = '3.22.0';
-const coreDnsVersion = '1.11.3';
 
 const programNames = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubelet', 'kube-proxy', 'kubectl'] as const;
 
@@ -36,32 +34,6 @@ const kubernetes: GoRecipe = {
     }
   },
   remedy: `install Go 1.24 or newer, or put the programs of Kubernetes ${kubernetesVersion} into a folder and set C2D_KUBERNETES_DIR to it`,
-};
-
-const helm: GoRecipe = {
-  entry: { name: 'helm', version: helmVersion },
-  part: 'helm',
-  download: (folder) => {
-    const platform = `${process.platform}-${releaseArchitecture()}`;
-    return downloadFromArchive(`https://get.helm.sh/helm-v${helmVersion}-${platform}.tar.gz`, folder, `${platform}/helm`);
-  },
-  build: async (go, _folder, options) => {
-    await runProgram(go, ['install', '-ldflags', '-s -w', `helm.sh/helm/v3/cmd/helm@v${helmVersion}`], options);
-  },
-  remedy: 'install Helm 3 on the PATH',
-};
-
-const coreDns: GoRecipe = {
-  entry: { name: 'coredns', version: coreDnsVersion },
-  part: 'coredns',
-  download: (folder) => {
-    const archive = `coredns_${coreDnsVersion}_${process.platform}_${releaseArchitecture()}.tgz`;
-    return downloadFromArchive(`https://github.com/coredns/coredns/releases/download/v${coreDnsVersion}/${archive}`, folder, 'coredns');
-  },
-  build: async (go, _folder, options) => {
-    await runProgram(go, ['install', '-ldflags', '-s -w', `github.com/coredns/coredns@v${coreDnsVersion}`], options);
-  },
-  remedy: 'install CoreDNS on the PATH',
 };
 
 /**
@@ -94,22 +66,4 @@ const describeKubernetes = async (folder: string, origin: FoundPart['origin']): 
     throw new MissingPart('kubernetes', `the kubelet in ${folder} does not run: ${messageOf(err)}`, kubernetes.remedy);
   });
   return { name: 'kubernetes', version: text.replace(/^Kubernetes v/, ''), path: folder, origin };
-};
-
-/** Helm 3: the one on the PATH, else fetched. @throws MissingPart if there is no way to get it */
-export const ensureHelm = (report: Report = () => undefined): Promise<FoundPart> => ensureProgram(helm, ['version', '--short'], report);
-
-/** CoreDNS: the one on the PATH, else fetched. @throws MissingPart if there is no way to get it */
-export const ensureCoreDns = (report: Report = () => undefined): Promise<FoundPart> => ensureProgram(coreDns, ['-version'], report);
-
-const ensureProgram = async (recipe: GoRecipe, versionArguments: readonly string[], report: Report): Promise<FoundPart> => {
-  const { name } = recipe.entry;
-  const onPath = findOnPath(name);
-  const had = onPath === undefined ? await ensureGoPrograms(recipe, report) : { path: path.dirname(onPath), origin: 'path' as const };
-  const file = path.join(had.path, name);
-  const text = await runProgram(file, versionArguments, { timeoutMs: 60_000 }).catch((err: unknown) => {
-    throw new MissingPart(recipe.part, `${file} does not run: ${messageOf(err)}`, recipe.remedy);
-  });
-  const version = /\d+\.\d+\.\d+/.exec(text)?.[0];
-  return { name, version: version ?? recipe.entry.version, path: file, origin: had.origin };
 };
