@@ -1,12 +1,25 @@
 import { CompleteAsyncError } from '@temporalio/activity';
 import { JobFailure } from '../workflows/contract/failures.ts';
 import type { PodRef } from '../workflows/contract/job.ts';
+import type { PodOutcome } from '../workflows/contract/pod.ts';
 import type { PodObserver } from './runAlgorithm.ts';
 
 /** Leaves the wait to the pod's agent, or fails now if that pod can report no more. Only reads. */
 export const awaitAgent = async ({ pods }: PodObserver, pod: PodRef): Promise<never> => {
-  const outcome = await pods.observe(pod);
-  if (outcome.kind === 'failed') throw new JobFailure(outcome.type, outcome.message);
-  if (outcome.kind === 'lost') throw new JobFailure('PodLost', `pod attempt ${pod.podAttempt}: ${outcome.reason}`);
+  failIfGone(await pods.observe(pod), pod);
   throw new CompleteAsyncError();
 };
+
+/** @throws JobFailure for a pod in which nothing can go on */
+export const failIfGone = (outcome: PodOutcome, pod: PodRef): void => {
+  if (outcome.kind === 'failed') throw new JobFailure(outcome.type, outcome.message);
+  if (outcome.kind === 'lost') throw podLost(pod, outcome.reason);
+};
+
+/** @throws JobFailure also for a pod that is being taken down: what has not ended by then cannot be trusted to end there */
+export const failIfGoing = (outcome: PodOutcome, pod: PodRef): void => {
+  failIfGone(outcome, pod);
+  if (outcome.kind === 'alive' && outcome.ending !== undefined) throw podLost(pod, outcome.ending);
+};
+
+const podLost = ({ podAttempt }: PodRef, reason: string): JobFailure => new JobFailure('PodLost', `pod attempt ${podAttempt}: ${reason}`);

@@ -11,7 +11,7 @@ import { recordPositions, type RecordPositionsDeps } from './recordPositions.ts'
 import { recordRefusal, type RecordRefusalDeps } from './recordRefusal.ts';
 import { repairJobs, type RepairJobsDeps } from './repairJobs.ts';
 import { runAlgorithm, type PodObserver } from './runAlgorithm.ts';
-import { stageInputs } from './stageInputs.ts';
+import { stageInputs, type StageInputsDeps } from './stageInputs.ts';
 import { stopPod, type StopPodDeps } from './stopPod.ts';
 import { validateOrder, type ValidateOrderDeps } from './validateOrder.ts';
 
@@ -19,6 +19,7 @@ import { validateOrder, type ValidateOrderDeps } from './validateOrder.ts';
 export type ActivityDeps = ValidateOrderDeps &
   CreatePodDeps &
   PodObserver &
+  StageInputsDeps &
   StopPodDeps &
   DeletePodDeps &
   RecordJobDeps &

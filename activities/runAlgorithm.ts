@@ -1,40 +1,49 @@
-import { CompleteAsyncError, activityInfo } from '@temporalio/activity';
-import { JobFailure } from '../workflows/contract/failures.ts';
+import { CompleteAsyncError, activityInfo, heartbeat, sleep } from '@temporalio/activity';
 import type { AlgorithmExit, PodRef } from '../workflows/contract/job.ts';
 import type { PodOutcome } from '../workflows/contract/pod.ts';
+import { failIfGoing } from './awaitAgent.ts';
 
 export interface PodObserver {
   readonly pods: { observe(pod: PodRef): Promise<PodOutcome> };
 }
 
+/** How long a runtime may take to see an end that the agent has seen, and between two looks. */
+const settleMs = 8_000;
+const lookEveryMs = 250;
+
+/** After this the agent, which repeats its reports, has had time enough to tell what it knows. */
+const agentPatienceMs = 60_000;
+
 /**
  * Leaves the wait to the pod's agent, or tells now what the agent can tell no more. Safe to repeat: it only reads.
- * On a first attempt the agent's own report is awaited even when the algorithm has ended already, because it knows
- * more than an exit code; later attempts happen after silence or because the agent asked for this look.
+ * An end that the runtime shows is left to the agent's own report, because that knows more than an exit code: whether
+ * memory ran out or the algorithm killed itself, for one. The runtime's word counts when the agent has said that it does
+ * not know, or has not spoken for a minute after the end.
  */
 export const runAlgorithm = ({ pods }: PodObserver) =>
   async function runAlgorithm(pod: PodRef): Promise<AlgorithmExit> {
-    const outcome = await pods.observe(pod);
-    switch (outcome.kind) {
-      case 'alive':
-        throw new CompleteAsyncError();
-      case 'ended': {
-        if (activityInfo().attempt === 1) throw new CompleteAsyncError();
-        const { exitCode, oomKilled, startedAtMs, finishedAtMs } = outcome;
-        return {
-          end: 'ran',
-          exitCode,
-          oomKilled,
-          startedAtMs,
-          finishedAtMs,
-          reason: `exit code ${exitCode}, read from the container runtime`,
-        };
-      }
-      case 'failed':
-        throw new JobFailure(outcome.type, outcome.message);
-      case 'lost':
-        throw new JobFailure('PodLost', `pod attempt ${pod.podAttempt}: ${outcome.reason}`);
-      default:
-        return outcome satisfies never;
-    }
+    const isExitUnknown = saysExitUnknown(activityInfo().heartbeatDetails);
+    const outcome = isExitUnknown ? await observeEnd(pods, pod) : await pods.observe(pod);
+    failIfGoing(outcome, pod);
+    if (outcome.kind !== 'ended') throw new CompleteAsyncError();
+    const { exitCode, oomKilled, startedAtMs, finishedAtMs } = outcome;
+    const mayTell = activityInfo().attempt === 1 || Date.now() - finishedAtMs < agentPatienceMs;
+    if (mayTell && !isExitUnknown) throw new CompleteAsyncError();
+    return { end: 'ran', exitCode, oomKilled, startedAtMs, finishedAtMs, reason: `exit code ${exitCode}, read from the container runtime` };
   };
+
+/** The agent saw the algorithm go; containers are told about a moment later. */
+const observeEnd = async (pods: PodObserver['pods'], pod: PodRef): Promise<PodOutcome> => {
+  const giveUpAt = Date.now() + settleMs;
+  for (;;) {
+    const outcome = await pods.observe(pod);
+    if (outcome.kind !== 'alive' || outcome.ending !== undefined || Date.now() > giveUpAt) return outcome;
+    // details last from attempt to attempt: the next one must know it too
+    heartbeat({ exitUnknown: true });
+    await sleep(lookEveryMs);
+  }
+};
+
+/** Details are whatever was sent last: progress of the agent, or its word that it does not know. */
+const saysExitUnknown = (details: unknown): boolean =>
+  typeof details === 'object' && details !== null && 'exitUnknown' in details && details.exitUnknown === true;

@@ -40,7 +40,8 @@ done < /proc/net/route
  * the gate, so that the algorithm cannot forge them), output on `log`. It holds `life` open until it ends, so the agent
  * learns of any end, also of a kill -9. Its last word is repeated until the agent has taken it
  * (`taken` in the control folder): what is written to a pipe while the agent is between two lives is lost, and so is what
- * lies in the log's pipe once nobody holds that. It uses shell builtins and the busybox of the control folder only: the
+ * lies in the log's pipe once nobody holds that. TERM goes on to the algorithm, once; whoever sent it, or a `stop` in the
+ * control folder, kills what does not heed it. It uses shell builtins and the busybox of the control folder only: the
  * image may be empty. Nothing it needs is exported to the algorithm.
  */
 export const wrapperScript = ({
@@ -52,7 +53,7 @@ export const wrapperScript = ({
 }: WrapperSettings): string => `
 c2d=${controlFolder}
 bb=$c2d/busybox
-unset SHLVL OLDPWD PWD c2d_go c2d_nonce c2d_child c2d_code c2d_status c2d_again c2d_program c2d_stopped c2d_watch c2d_word
+unset SHLVL OLDPWD PWD c2d_step c2d_go c2d_nonce c2d_child c2d_code c2d_status c2d_again c2d_program c2d_stopped c2d_watch c2d_word
 refuse() { [ -e $c2d/ready ] && echo "unsealed $1" >&4; exit 125; }
 trap 'exit 143' TERM INT
 c2d_n=0
@@ -99,10 +100,14 @@ echo "started $c2d_nonce" >&4
 ) < /dev/null 2> /dev/null &
 c2d_child=$!
 (
-  trap - TERM
+  c2d_step=1
+  trap c2d_step=0.1 TERM
   exec 3>&- 4>&-
   c2d_n=0
-  while [ ! -e $c2d/stop ] && [ $c2d_n -lt ${Math.ceil(deadlineSeconds)} ]; do $bb sleep 1; c2d_n=$((c2d_n+1)); done
+  while [ ! -e $c2d/stop ] && [ $c2d_n -lt ${Math.ceil(deadlineSeconds)} ]; do
+    $bb sleep $c2d_step
+    [ $c2d_step != 1 ] || c2d_n=$((c2d_n+1))
+  done
   kill -KILL -1
 ) > /dev/null 2>&1 &
 c2d_watch=$!

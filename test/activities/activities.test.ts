@@ -17,7 +17,10 @@ import type { Admission } from '../../workflows/contract/spec.ts';
 import { aJobId, aSpec, anAdmission } from '../support/builders.ts';
 
 const pod: PodRef = { jobId: aJobId(), podAttempt: 1 };
-const observing = (outcome: PodOutcome) => ({ pods: { observe: async () => outcome } });
+const observing = (outcome: PodOutcome, notes: unknown[] = []) => ({
+  pods: { observe: async () => outcome },
+  records: { recordProgress: async (record: unknown) => void notes.push(record) },
+});
 const alive: PodOutcome = { kind: 'alive' };
 const lost: PodOutcome = { kind: 'lost', reason: 'the node is gone' };
 const ended: PodOutcome = { kind: 'ended', exitCode: 3, oomKilled: false, startedAtMs: 1, finishedAtMs: 2 };
@@ -43,12 +46,63 @@ describe('the phases that an agent drives', () => {
     });
   });
 
+  const going: PodOutcome = { kind: 'alive', ending: 'its node is being emptied' };
+
+  test.each([
+    ['stageInputs', stageInputs],
+    ['runAlgorithm', runAlgorithm],
+  ] as const)('%s does not go on in a pod that is being taken down', async (_name, phase) => {
+    await expect(attempt(1).run(phase(observing(going)), pod)).rejects.toMatchObject({
+      type: 'PodLost',
+      message: 'pod attempt 1: its node is being emptied',
+    });
+  });
+
+  test('a pod that is being taken down still publishes', async () => {
+    await expect(attempt(1).run(publishOutputs(observing(going)), pod)).rejects.toBeInstanceOf(CompleteAsyncError);
+  });
+
+  test.each([
+    ['stageInputs', stageInputs],
+    ['runAlgorithm', runAlgorithm],
+    ['publishOutputs', publishOutputs],
+  ] as const)('%s passes on why a pod will never run', async (_name, phase) => {
+    const failed: PodOutcome = { kind: 'failed', type: 'ImageUnavailable', message: 'no such image' };
+    await expect(attempt(1).run(phase(observing(failed)), pod)).rejects.toMatchObject({
+      type: 'ImageUnavailable',
+      message: 'no such image',
+    });
+  });
+
+  test.each([
+    [false, 10],
+    [true, 30],
+  ])('clients are told what keeps the algorithm from beginning (the agent runs: %s)', async (agentRuns, status) => {
+    const notes: unknown[] = [];
+    const waiting: PodOutcome = { kind: 'alive', waiting: 'waiting for a node: Insufficient cpu', agentRuns };
+    await expect(attempt(1).run(stageInputs(observing(waiting, notes)), pod)).rejects.toBeInstanceOf(CompleteAsyncError);
+    expect(notes).toEqual([{ ...pod, status, reason: 'waiting for a node: Insufficient cpu' }]);
+  });
+
   test('an ended algorithm is left to its agent first, which knows more than an exit code', async () => {
     await expect(attempt(1).run(runAlgorithm(observing(ended)), pod)).rejects.toBeInstanceOf(CompleteAsyncError);
   });
 
-  test('after a silence the exit code is read from the runtime', async () => {
+  test('after a long silence the exit code is read from the runtime', async () => {
     await expect(attempt(2).run(runAlgorithm(observing(ended)), pod)).resolves.toMatchObject({ exitCode: 3, end: 'ran' });
+  });
+
+  test('after a short one the agent still has the word: 137 may be out of memory, or its own doing', async () => {
+    const killed: PodOutcome = { ...ended, exitCode: 137, oomKilled: true, finishedAtMs: Date.now() - 5_000 };
+    await expect(attempt(2).run(runAlgorithm(observing(killed)), pod)).rejects.toBeInstanceOf(CompleteAsyncError);
+  });
+
+  test('an agent that saw an end which it cannot name has the runtime asked until that sees it too', async () => {
+    const outcomes: PodOutcome[] = [alive, alive, { ...ended, exitCode: 137, oomKilled: true, finishedAtMs: Date.now() }];
+    const pods = { observe: async () => outcomes.shift() ?? lost };
+    const asked = new MockActivityEnvironment({ attempt: 2, heartbeatDetails: { exitUnknown: true } });
+    await expect(asked.run(runAlgorithm({ pods }), pod)).resolves.toMatchObject({ exitCode: 137, oomKilled: true });
+    expect(outcomes).toEqual([]);
   });
 });
 

@@ -94,7 +94,7 @@ export class FakeWorld {
         remove: async (pod) => void this.pods.delete(podName(pod)),
         list: async () => [...this.pods.values()].map(({ spec }) => ({ pod: spec.pod, environmentId: 'small', createdAtMs: 0 })),
       },
-      records: { recordJob: async (record) => void this.records.push(record) },
+      records: { recordJob: async (record) => void this.records.push(record), recordProgress: async () => undefined },
       refusals: { refuseJob: async (jobId, refusal) => void this.refusals.push({ jobId, ...refusal }) },
       workflows: openWorkflows(this.client),
       openJobs: { openJobs: async () => [], dropEndedLogs: async () => undefined },

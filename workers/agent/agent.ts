@@ -1,26 +1,31 @@
 /** One pod's life as its agent drives it: stage, open the gate, follow, publish. */
 
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmod, mkdir, stat } from 'node:fs/promises';
 import type { Plan } from '../gateway/protocol.ts';
 import { followAlgorithm, quotaExit, watchOutputs, type Beginning, type FollowedAlgorithm } from './algorithm.ts';
 import type { Gateway } from './client.ts';
+import { endBeforeRun, followEnding, whileAskingForLooks, type ClusterLife } from './cluster.ts';
 import { startEvents, type EventSender } from './events.ts';
 import { failForGood, failForNow, PhaseFailure } from './failures.ts';
-import { JobOver } from './http.ts';
+import { JobOver, type GatewayAddress } from './http.ts';
 import { openLog, type AlgorithmLog } from './log.ts';
 import { scanOutputs } from './outputs.ts';
 import { openPipes, type Pipes } from './pipes.ts';
 import { createProgress, enterPhase, type Progress } from './progress.ts';
-import { publish } from './publish.ts';
+import { publish, type PublishDeps } from './publish.ts';
 import { findSealBreach } from './seal.ts';
 import { stageFiles } from './stage.ts';
-import { openState, type AlgorithmExit, type StateFile } from './state.ts';
+import { openState, type AgentState, type AlgorithmExit, type StateFile } from './state.ts';
 
 /** What {@link runAgent} needs. */
 export interface AgentDeps {
   readonly gateway: Gateway;
+  /** where the gateway is, to compare other addresses with */
+  readonly address: GatewayAddress;
   readonly dataFolder: string;
   readonly controlFolder: string;
+  /** present on a cluster */
+  readonly cluster?: ClusterLife;
 }
 
 /** Everything of one run. */
@@ -58,7 +63,7 @@ const drive = async (deps: AgentDeps, onOver: () => void): Promise<void> => {
   await Promise.all(
     ['inputs', 'transformations', 'ddos', 'logs', 'outputs'].map((name) => mkdir(`${dataFolder}/${name}`, { recursive: true })),
   );
-  await chmod(`${dataFolder}/outputs`, 0o777);
+  await openToEverybody(`${dataFolder}/outputs`);
   const progress = createProgress();
   const cancelled = new AbortController();
   const events = startEvents({
@@ -81,10 +86,26 @@ const drive = async (deps: AgentDeps, onOver: () => void): Promise<void> => {
   });
   events.attach(log);
   const run: Run = { ...deps, plan, pipes, stateFile, progress, events, log, cancelled: cancelled.signal };
-  if (state.exit === null) await runAlgorithm(run);
+  const { cluster } = deps;
+  const hasEnded = (): boolean => state.exit !== null;
+  const ending = cluster && followEnding(gateway, cluster, { hasEnded: () => hasEnded() || !state.released, kill: pipes.killAlgorithm });
+  if (!hasEnded()) {
+    const ran = runAlgorithm(run);
+    await (cluster === undefined ? ran : Promise.race([ran, endBeforeRun(gateway, cluster, () => state.released)]));
+  }
   // bytes may travel while the gateway hands the exit over; only the word that all are there must come after it
-  const exitReported = reportExit(run);
-  await Promise.all([exitReported, publish({ ...run, exitReported })]);
+  const wasEnded = ending?.wasFirst() === true;
+  const exitReported = wasEnded ? ending.publishingAwaited : reportExit(run);
+  await Promise.all([exitReported, publish({ ...run, exitReported, ...(wasEnded && stoppedExitOf(state)) })]);
+};
+
+const stoppedExitOf = ({ exit }: AgentState): Pick<PublishDeps, 'stoppedExit'> =>
+  exit === null || exit === 'unknown' ? {} : { stoppedExit: { exitCode: exit.exitCode, finishedAtMs: exit.finishedAtMs } };
+
+/** A folder that somebody else owns was opened by whoever made it. */
+const openToEverybody = async (folder: string): Promise<void> => {
+  const { uid } = await stat(folder);
+  if (uid === process.getuid?.()) await chmod(folder, 0o777);
 };
 
 /** Stages, lets the algorithm go and waits for its end, which is then in the state. */
@@ -127,11 +148,12 @@ const withFinalQuota = async ({ dataFolder, plan }: Run, exit: AlgorithmExit | '
 const release = async (run: Run, algorithm: FollowedAlgorithm): Promise<void> => {
   const { plan, stateFile, pipes, gateway, cancelled } = run;
   const { state } = stateFile;
-  const breachFound = findSealBreach(plan.seal);
+  const breachFound = findSealBreach(plan.seal, run.address);
   state.staged = await untilStaged(run);
   const breach = await breachFound;
   if (breach !== undefined) return failForGood(gateway, 'stageInputs', new PhaseFailure('PodUnsealed', breach, false));
-  const first: Beginning | undefined = await Promise.race([algorithm.began, algorithm.arrived.then(() => undefined)]);
+  const arrival = Promise.race([algorithm.began, algorithm.arrived.then(() => undefined)]);
+  const first: Beginning | undefined = await (run.cluster === undefined ? arrival : whileAskingForLooks(gateway, arrival));
   if (first?.kind === 'unsealed') return failForGood(gateway, 'stageInputs', unsealedFailure(first.why));
   if (cancelled.aborted) return failForGood(gateway, 'stageInputs', cancelled.reason as PhaseFailure);
   state.released = true;

@@ -1,4 +1,4 @@
-/** What the agent is told from outside: two environment variables; folders differ only in tests. */
+/** What the agent is told from outside: environment variables; folders differ only in tests. */
 
 import type { GatewayAddress } from './http.ts';
 
@@ -10,10 +10,16 @@ export interface AgentConfig {
   readonly dataFolder: string;
   /** FIFOs, busybox and the agent's own state */
   readonly controlFolder: string;
+  /**
+   * Seconds between TERM and KILL for the algorithm. Present on a cluster: there TERM means that the pod is being ended,
+   * and others start the algorithm's container at a time of their own.
+   */
+  readonly clusterGraceSeconds: number | undefined;
 }
 
 /**
- * @param env `C2D_GATEWAY` (`unix:/path` or `http://host:port`), `C2D_TOKEN`; `C2D_DATA` and `C2D_CONTROL` move the folders
+ * @param env `C2D_GATEWAY` (`unix:/path` or `http://host:port`), `C2D_TOKEN`, on a cluster `C2D_CLUSTER_GRACE_SECONDS`;
+ *   `C2D_DATA` and `C2D_CONTROL` move the folders
  * @throws Error naming the variable that is missing or malformed
  */
 export const readConfig = (env: Readonly<Record<string, string | undefined>>): AgentConfig => {
@@ -24,7 +30,15 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): A
     token,
     dataFolder: env['C2D_DATA'] ?? '/data',
     controlFolder: env['C2D_CONTROL'] ?? '/.c2d',
+    clusterGraceSeconds: seconds(env['C2D_CLUSTER_GRACE_SECONDS']),
   };
+};
+
+const seconds = (text: string | undefined): number | undefined => {
+  if (text === undefined || text === '') return undefined;
+  const value = Number(text);
+  if (!(value >= 0)) throw new Error('C2D_CLUSTER_GRACE_SECONDS must be a number of seconds');
+  return value;
 };
 
 const gatewayAddress = (text: string): GatewayAddress => {

@@ -1,4 +1,4 @@
-/** The trusted program beside every algorithm. Ends with 0 when there is nothing left to do; any other end is restarted. */
+/** The trusted program beside every algorithm. Ends with 0 when there is nothing left to do. */
 
 import { runAgent } from './agent.ts';
 import { createGateway } from './client.ts';
@@ -6,14 +6,21 @@ import { readConfig } from './config.ts';
 import { createSend } from './http.ts';
 
 process.umask(0o022);
-// stopping the algorithm is the runtime's business: the agent goes on until it has published what there is
-process.on('SIGTERM', () => undefined);
+const ending = new AbortController();
+// an engine leaves the agent alone when it stops an algorithm; on a cluster TERM is the end of the whole pod
+process.on('SIGTERM', () => ending.abort());
 process.on('SIGINT', () => undefined);
 
 // no await at the top: the image has all modules in one CommonJS file
 const run = async (): Promise<void> => {
-  const { gateway, token, dataFolder, controlFolder } = readConfig(process.env);
-  await runAgent({ gateway: createGateway(createSend(gateway, token)), dataFolder, controlFolder });
+  const { gateway: address, token, dataFolder, controlFolder, clusterGraceSeconds } = readConfig(process.env);
+  await runAgent({
+    gateway: createGateway(createSend(address, token)),
+    address,
+    dataFolder,
+    controlFolder,
+    ...(clusterGraceSeconds !== undefined && { cluster: { graceSeconds: clusterGraceSeconds, ending: ending.signal } }),
+  });
 };
 
 run().then(

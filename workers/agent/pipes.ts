@@ -23,6 +23,9 @@ export interface Pipes {
   killAlgorithm(): void;
 }
 
+/** On a cluster the control folder gets its busybox while the agent starts. */
+const imageBusybox = '/opt/c2d/busybox';
+
 const modes = { log: 0o666, life: 0o622, gate: 0o644 } as const;
 
 /**
@@ -32,7 +35,7 @@ const modes = { log: 0o666, life: 0o622, gate: 0o644 } as const;
 export const openPipes = (folder: string): Pipes => {
   const path = (name: string): string => `${folder}/${name}`;
   const missing = Object.keys(modes).filter((name) => !existsSync(path(name)));
-  if (missing.length > 0) execFileSync(path('busybox'), ['mkfifo', ...missing.map(path)]);
+  if (missing.length > 0) execFileSync(existsSync(imageBusybox) ? imageBusybox : path('busybox'), ['mkfifo', ...missing.map(path)]);
   for (const [name, mode] of Object.entries(modes)) chmodSync(path(name), mode);
   const life = openSync(path('life'), constants.O_RDONLY | constants.O_NONBLOCK);
   const log = openSync(path('log'), constants.O_RDONLY | constants.O_NONBLOCK);

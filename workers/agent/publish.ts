@@ -25,6 +25,8 @@ export interface PublishDeps {
   readonly log: AlgorithmLog;
   /** resolves when the gateway has taken the algorithm's exit */
   readonly exitReported: Promise<void>;
+  /** told with the outputs when the exit itself counts for nothing, because the pod was being ended */
+  readonly stoppedExit?: { readonly exitCode: number | null; readonly finishedAtMs: number | null };
 }
 
 const lastFlushMs = 2_000;
@@ -46,7 +48,11 @@ export const publish = async (deps: PublishDeps): Promise<void> => {
   }
   const files = [...done.values()].sort((one, other) => one.n - other.n);
   await deps.exitReported;
-  await deps.gateway.report({ outcome: 'done', phase: 'publishOutputs', result: { files } });
+  await deps.gateway.report({
+    outcome: 'done',
+    phase: 'publishOutputs',
+    result: { files, ...(deps.stoppedExit !== undefined && { exit: deps.stoppedExit }) },
+  });
 };
 
 const uploadAll = async (uploads: readonly Upload[], done: Map<number, PublishedFile>, deps: PublishDeps): Promise<void> => {

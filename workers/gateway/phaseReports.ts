@@ -51,8 +51,7 @@ export const heartbeatPhase = ({ activity }: Pick<ReportDeps, 'activity'>) =>
       await activity.heartbeat(addressOf(progress.phase, pod), progress);
     } catch (err) {
       if (err instanceof ActivityCancelledError) return 'stop';
-      const noVerdict = err instanceof ActivityNotFoundError || err instanceof ActivityPausedError || err instanceof ActivityResetError;
-      if (!noVerdict) throw err;
+      if (!isNoVerdict(err)) throw err;
     }
     return 'continue';
   };
@@ -73,6 +72,32 @@ export const failPhase = (deps: ReportDeps) =>
     const handed = await handOver(deps, () => deps.activity.fail(addressOf(phase, pod), failure));
     return handed ? 'taken' : judge(deps, phase, pod, (own) => own.state === 'waiting' && own.hasFailed);
   };
+
+/** What an activity's next attempt finds as its details when the agent does not know how the algorithm ended. */
+export const exitUnknownDetails = { exitUnknown: true } as const;
+
+/**
+ * Fails the algorithm's current attempt so that the next one, which starts at once, asks the runtime how it ended. That
+ * attempt is told that the agent saw an end, because a runtime may take a moment to see it too.
+ */
+export const askForExit = (deps: ReportDeps) =>
+  async function askForExit(pod: PodRef, failure: ApplicationFailure): Promise<ReportOutcome> {
+    const address = addressOf('runAlgorithm', pod);
+    const handed = await handOver(deps, async () => {
+      await deps.activity.heartbeat(address, exitUnknownDetails).catch((err: unknown) => {
+        if (err instanceof ActivityNotFoundError || !isNoVerdict(err)) throw err;
+      });
+      await deps.activity.fail(address, failure);
+    });
+    return handed ? 'taken' : judge(deps, 'runAlgorithm', pod, (own) => own.state === 'waiting' && own.hasFailed);
+  };
+
+/** Answers to a heartbeat that say nothing about whether the activity goes on. */
+const isNoVerdict = (err: unknown): boolean =>
+  err instanceof ActivityNotFoundError ||
+  err instanceof ActivityPausedError ||
+  err instanceof ActivityResetError ||
+  err instanceof ActivityCancelledError;
 
 const handOver = async ({ pause, patience = defaultPatience }: ReportDeps, send: () => Promise<void>): Promise<boolean> => {
   for (const wait of [0, ...patience]) {

@@ -1,5 +1,7 @@
 /** `GET plan`: what the agent stages, and within which limits. */
 
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
 import type { ComputeEnvironment } from '../../infra/environments/environments.ts';
 import { JobFailure } from '../../workflows/contract/failures.ts';
 import type { ResolveJob } from './jobFiles.ts';
@@ -41,7 +43,17 @@ export const servePlan = ({ resolveJob, environmentOf, settings }: PlanDeps): Po
       files: files.map(({ planned }) => planned),
       limits: { inputBytes, logBytes, outputBytes, outputFiles, transferPatienceSeconds, partBytes: settings.partBytes },
       heartbeatSeconds: settings.heartbeatSeconds,
-      seal: settings.seal,
+      seal: await sealWithAddress(settings.seal),
     };
     res.set('Cache-Control', 'no-store').json(plan);
   };
+
+/** Pods look no names up: the canary is given to them by address. */
+const sealWithAddress = async (seal: Plan['seal']): Promise<Plan['seal']> => {
+  if (seal.kind === 'noNetwork' || isIP(seal.host) !== 0) return seal;
+  try {
+    return { ...seal, host: (await lookup(seal.host)).address };
+  } catch {
+    throw new JobFailure('RuntimeUnavailable', 'the name of the canary cannot be looked up; it is tried again', { retryAfterSeconds: 2 });
+  }
+};

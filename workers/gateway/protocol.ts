@@ -106,6 +106,8 @@ export const outputFile = z.object({
 export const publishedOutputs = z.object({
   /** the numbers `n` under which files were completed, and what they are; complete and final */
   files: z.array(outputFile.extend({ n: z.number().int().nonnegative() })),
+  /** how an algorithm ended that was told to, where only the agent has seen it */
+  exit: z.object({ exitCode: z.number().int().nullable(), finishedAtMs: z.number().nullable() }).optional(),
 });
 
 /**

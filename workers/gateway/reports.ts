@@ -5,7 +5,7 @@ import { faultOf, isFailureType, type FailureType } from '../../workflows/contra
 import type { AgentPhase, PodRef, PublishedOutputs } from '../../workflows/contract/job.ts';
 import { status } from '../../workflows/contract/status.ts';
 import { withoutSecrets } from '../../infra/process/logger.ts';
-import { completePhase, failPhase, type ReportDeps, type ReportOutcome } from './phaseReports.ts';
+import { askForExit, completePhase, failPhase, type ReportDeps, type ReportOutcome } from './phaseReports.ts';
 import type { PodHandler } from './podAuthentication.ts';
 import type { GatewayLedger } from './ports.ts';
 import { Refusal, jobOver, malformed } from './problems.ts';
@@ -37,8 +37,11 @@ export const takeReport = (deps: ReportsDeps): PodHandler =>
 const forward = async ({ ledger, reports }: ReportsDeps, pod: PodRef, report: PhaseReport): Promise<ReportOutcome> => {
   switch (report.outcome) {
     case 'exitUnknown':
-      return failPhase(reports)(report.phase, pod, lookAgain());
+      return askForExit(reports)(pod, lookAgain('the agent does not know how the algorithm ended: the runtime is asked'));
     case 'failed': {
+      // no failure at all: the agent has the runtime asked what it cannot see itself
+      if (report.type === 'PodChanged' && report.retryable)
+        return failPhase(reports)(report.phase, pod, lookAgain(withoutSecrets(report.message)));
       const failure = failureOf(report);
       // the job waits in this state until the phase goes again: clients are told why
       if (report.retryable) await ledger.recordProgress({ ...pod, status: phaseStatus[report.phase], reason: failure.message });
@@ -52,12 +55,8 @@ const forward = async ({ ledger, reports }: ReportsDeps, pod: PodRef, report: Ph
 };
 
 /** Makes the next attempt start at once; that one asks the runtime. */
-const lookAgain = (): ApplicationFailure =>
-  ApplicationFailure.create({
-    type: 'PodChanged' satisfies FailureType,
-    message: 'the agent does not know how the algorithm ended: the runtime is asked',
-    nextRetryDelay: '1ms',
-  });
+const lookAgain = (message: string): ApplicationFailure =>
+  ApplicationFailure.create({ type: 'PodChanged' satisfies FailureType, message, nextRetryDelay: '1ms', category: 'BENIGN' });
 
 /** What a phase's failure is called when an agent uses a word that this release does not know. */
 const genericFailure: Readonly<Record<AgentPhase, FailureType>> = {
@@ -100,11 +99,11 @@ const recordDone = async (
       });
       return report.result;
     case 'publishOutputs': {
-      const { files } = report.result;
+      const { files, exit } = report.result;
       if (new Set(files.map(({ n }) => n)).size !== files.length) throw malformed('two published files have one number');
       await ledger.recordResults({ ...pod, results: resultEntriesOf(files) });
       const bytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-      return { files: files.length, bytes } satisfies PublishedOutputs;
+      return { files: files.length, bytes, ...(exit !== undefined && { exit }) } satisfies PublishedOutputs;
     }
     default:
       return report satisfies never;

@@ -74,6 +74,8 @@ export interface AlgorithmExit {
 export interface PublishedOutputs {
   readonly files: number;
   readonly bytes: number;
+  /** how a stopped algorithm ended, where the runtime could not tell at the time of the stop */
+  readonly exit?: { readonly exitCode: number | null; readonly finishedAtMs: number | null };
 }
 
 /** How a job ended. `status` is a number of the Ocean status table (70 is success only). */

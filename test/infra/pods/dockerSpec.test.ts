@@ -1,4 +1,5 @@
-import { agentContainer, algorithmContainer, algorithmUser, defaultPodSettings, podLabels } from '../../../infra/pods/dockerSpec.ts';
+import { agentContainer, algorithmContainer, algorithmUser, defaultPodSettings } from '../../../infra/pods/dockerSpec.ts';
+import { podLabels } from '../../../infra/pods/podLabels.ts';
 import { anywhere, type PodSpec } from '../../../workflows/contract/pod.ts';
 
 const settings = {

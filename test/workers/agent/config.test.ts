@@ -9,7 +9,13 @@ describe('readConfig', () => {
     ['http://10.0.0.1', { host: '10.0.0.1', port: 80 }],
     ['http://[fd00::1]:81', { host: 'fd00::1', port: 81 }],
   ])('%s', (C2D_GATEWAY, gateway) => {
-    expect(readConfig({ C2D_GATEWAY, C2D_TOKEN: 't' })).toEqual({ gateway, token: 't', dataFolder: '/data', controlFolder: '/.c2d' });
+    expect(readConfig({ C2D_GATEWAY, C2D_TOKEN: 't' })).toEqual({
+      gateway,
+      token: 't',
+      dataFolder: '/data',
+      controlFolder: '/.c2d',
+      clusterGraceSeconds: undefined,
+    });
   });
 
   test.each([{}, { C2D_TOKEN: 't' }, { C2D_TOKEN: 't', C2D_GATEWAY: 'gateway' }, { C2D_GATEWAY: 'http://x' }])('refuses %j', (env) => {
