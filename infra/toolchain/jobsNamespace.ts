@@ -9,6 +9,7 @@ import {
   KubeConfig,
   KubernetesObjectApi,
   PatchStrategy,
+  VersionApi,
   loadAllYaml,
   type KubernetesObject,
 } from '@kubernetes/client-node';
@@ -64,7 +65,8 @@ export const createJobsNamespace = async (options: JobsNamespaceOptions): Promis
   const core = admin.makeApiClient(CoreV1Api);
   const close = (): Promise<void> => removeNamespace(core, name);
   try {
-    const objects = await renderChart(options);
+    const { gitVersion } = await admin.makeApiClient(VersionApi).getCode();
+    const objects = await renderChart(options, gitVersion);
     const api = KubernetesObjectApi.makeApiClient(admin);
     // in the chart's order: the namespace comes first
     for (const object of objects) await api.patch(object, undefined, undefined, fieldManager, true, PatchStrategy.ServerSideApply);
@@ -93,7 +95,10 @@ const openKubeconfig = (file: string): KubeConfig => {
   return config;
 };
 
-const renderChart = async ({ instance, gateway, values = [], report }: JobsNamespaceOptions): Promise<readonly KubernetesObject[]> => {
+const renderChart = async (
+  { instance, gateway, values = [], report }: JobsNamespaceOptions,
+  kubernetesVersion: string,
+): Promise<readonly KubernetesObject[]> => {
   const helm = await ensureHelm(report);
   const settings = [
     'processes.enabled=false',
@@ -102,7 +107,7 @@ const renderChart = async ({ instance, gateway, values = [], report }: JobsNames
     `gateway.external.port=${gateway.port}`,
     ...values,
   ].flatMap((setting) => ['--set', setting]);
-  const args = ['template', instance, chart, '--namespace', instance, ...settings];
+  const args = ['template', instance, chart, '--namespace', instance, '--kube-version', kubernetesVersion, ...settings];
   const text = await runProgram(helm.path, args, { timeoutMs: helmPatienceMs });
   return loadAllYaml(text).filter((object: KubernetesObject | null) => object !== null);
 };
