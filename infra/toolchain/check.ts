@@ -10,6 +10,7 @@ const checks: Readonly<Record<string, readonly [program: string, ...args: string
   lint: ['eslint', '.', '--max-warnings', '0'],
   format: ['prettier', '--check', '.'],
   'unused code': ['knip'],
+  chart: ['node', 'infra/toolchain/chart/checkChart.ts'],
 };
 
 /**

@@ -61,7 +61,7 @@ export const keysOfChart: readonly string[] = [
 ];
 
 /** Keys that mean nothing inside a cluster. */
-const keysOfOtherPlaces: readonly string[] = [
+export const keysOfOtherPlaces: readonly string[] = [
   'C2D_DOCKER_SOCKET',
   'C2D_GATEWAY_SOCKET_FOLDER',
   'C2D_GATEWAY_SOCKET_PATH',
