@@ -168,8 +168,7 @@ async function runPod(job: JobRef, pod: PodRef, { acceptance, turn }: { acceptan
 
     phase = 'stageInputs';
     upsertSearchAttributes([{ key: phaseAttribute, value: 'staging' }]);
-    // where a scheduler makes the pod, it may be created while its agent is awaited already
-    await agent.stageInputs.executeWithOptions(within('stageInputs', limits.createSeconds + limits.stageSeconds), [pod]);
+    await agent.stageInputs.executeWithOptions(within('stageInputs', stagingSeconds(limits)), [pod]);
 
     phase = 'runAlgorithm';
     upsertSearchAttributes([{ key: phaseAttribute, value: 'running' }]);
@@ -182,8 +181,9 @@ async function runPod(job: JobRef, pod: PodRef, { acceptance, turn }: { acceptan
     const stopped = await CancellationScope.nonCancellable(async () => {
       upsertSearchAttributes([{ key: phaseAttribute, value: 'publishing' }]);
       const exit = end === 'ended' ? null : await cleanup.stopPod({ pod, graceSeconds: limits.graceSeconds });
-      await agent.publishOutputs.executeWithOptions(within('publishOutputs', limits.publishSeconds), [pod]);
-      return exit;
+      const published = await agent.publishOutputs.executeWithOptions(within('publishOutputs', limits.publishSeconds), [pod]);
+      // where a stop takes the whole pod down, only the agent can tell how the algorithm ended
+      return exit?.exitCode === null ? (published.exit ?? exit) : exit;
     });
     const attempt = endOf(run, runSeconds, stopped);
     return isStopped() ? { ...attempt, end: { ...attempt.end, ...stoppedEnd } } : attempt;
@@ -222,6 +222,12 @@ async function leaveQueue({ jobId, environmentId, place }: JobRef): Promise<void
     // there is no such queue now: the next one asks the ledger who has a place, and this job has ended there
   }
 }
+
+/**
+ * A scheduler may still be making the pod while its agent is awaited. A pod that takes too long fails by what is seen of
+ * it; a little later the deadline comes.
+ */
+const stagingSeconds = ({ createSeconds, stageSeconds }: JobRef['limits']): number => createSeconds + stageSeconds + 15;
 
 /** What a silent agent may add to a run before the pod is given up, in seconds: several heartbeat timeouts. */
 const silencePatienceSeconds = 120;

@@ -20,6 +20,9 @@ export const beginPodAttempt = ({ db }: JobsDeps) =>
           .set({
             has_place: hasPlace,
             pod_attempt: podAttempt,
+            // what a lost pod listed counts no more: its successor lists its own
+            results: sql<string | null>`case when pod_attempt < ${podAttempt} then null else results end`,
+            results_pod_attempt: sql<number | null>`case when pod_attempt < ${podAttempt} then null else results_pod_attempt end`,
             ...advance(status.pullingImage, 'creating the execution pod', podAttempt),
           })
           .where('job_id', '=', jobId)

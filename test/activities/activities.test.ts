@@ -126,6 +126,7 @@ describe('createPod', () => {
     places: { requestPlace: async () => answer },
     podSpecs: { podSpecOf: async () => spec },
     attempts: { beginPodAttempt: async (attempt: unknown) => void done.push(attempt) },
+    records: { recordProgress: async (record: unknown) => void done.push(record) },
     pods: { create: async (given: PodSpec) => void done.push(given) },
   });
   const done: unknown[] = [];
@@ -144,6 +145,15 @@ describe('createPod', () => {
   test('asks nobody for a job that takes no place', async () => {
     await attempt(1).run(createPod(deps({ kind: 'full' })), { pod, place: null });
     expect(done).toEqual([{ ...pod, hasPlace: false }, spec]);
+  });
+
+  test('lets clients read what keeps the pod from being made, while that may pass', async () => {
+    const failing = {
+      ...deps({ kind: 'granted' }),
+      pods: { create: () => Promise.reject(new JobFailure('NoCapacity', 'the quota is used up', { retryAfterSeconds: 30 })) },
+    };
+    await expect(attempt(1).run(createPod(failing), { pod, place })).rejects.toMatchObject({ type: 'NoCapacity', retryAfterSeconds: 30 });
+    expect(done[1]).toEqual({ ...pod, status: 10, reason: 'the quota is used up' });
   });
 
   test('fails when so many wait already that this job may not', async () => {

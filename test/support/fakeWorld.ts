@@ -9,11 +9,12 @@ import type { ActivityDeps } from '../../activities/index.ts';
 import type { FailureType, JobFailure } from '../../workflows/contract/failures.ts';
 import { jobWorkflowId, phaseActivityId, podName } from '../../workflows/contract/ids.ts';
 import type { AgentPhase, AlgorithmExit, JobRecord, PodRef } from '../../workflows/contract/job.ts';
-import { createPlaceQueues, type PlaceQueues } from '../../infra/temporal/placeQueues.ts';
+import { createPlaceQueues, type PlaceQueues, type PlaceQueuesDeps } from '../../infra/temporal/placeQueues.ts';
 import { anywhere, type PodOutcome, type PodSpec } from '../../workflows/contract/pod.ts';
-import type { KnownClaims, Position } from '../../workflows/contract/queue.ts';
+import type { Claim, KnownClaims, PlaceAnswer, Position, QueueRef } from '../../workflows/contract/queue.ts';
+import type { SealVerdict } from '../../workflows/contract/seal.ts';
 import { openWorkflows } from '../../workers/orchestrator/openWorkflows.ts';
-import { aSpec, anAdmission } from './builders.ts';
+import { aJobRef, aSpec, anAdmission } from './builders.ts';
 
 /** What a fake agent may say. */
 export interface FakeAgent {
@@ -36,6 +37,9 @@ interface FakePod {
   stop: () => void;
 }
 
+/** How soon queues go on as a new run, and look at their holders. */
+export type QueueOptions = NonNullable<PlaceQueuesDeps['queueOptions']>;
+
 /** State of the world, by job. */
 export class FakeWorld {
   readonly pods = new Map<string, FakePod>();
@@ -46,10 +50,18 @@ export class FakeWorld {
   /** thrown by the next pod creations, in order */
   readonly creationFailures: (JobFailure | Error)[] = [];
   runSeconds = 60;
+  /** what self-tests found out, in order */
+  readonly verdicts: (SealVerdict & { readonly environmentId: string })[] = [];
+  /** what every algorithm writes */
+  log = '';
   /** how many places every environment has; the queues that give them out are real */
   places = 10;
   /** what the ledger remembers of places, for a queue without memory */
   known: KnownClaims = { holding: [], waiting: [] };
+  /** jobs in the order in which they asked for a place first */
+  readonly arrivals: Claim[] = [];
+  /** the most pods that there were at once */
+  mostPods = 0;
   /** every position that was told, in order */
   readonly positions: Position[] = [];
   script: AgentScript = wellBehaved;
@@ -57,7 +69,7 @@ export class FakeWorld {
   readonly queues: PlaceQueues;
   private readonly client: Client;
 
-  constructor(client: Client, taskQueue: string, queueOptions: { renewAfterEvents?: number; auditSeconds?: number } = {}) {
+  constructor(client: Client, taskQueue: string, queueOptions: QueueOptions = {}) {
     this.client = client;
     this.queues = createPlaceQueues({ client, taskQueue, queueOptions, maxJobsOf: () => this.places });
   }
@@ -78,7 +90,7 @@ export class FakeWorld {
       },
       vacancies: { vacancy: async () => ({ taken: 0, maxJobs: 10 }) },
       admissions: { readOrder: async (jobId) => ({ spec: aSpec({ jobId }), accepted: null }), acceptJob: async () => undefined },
-      places: this.queues,
+      places: { requestPlace: (queue, claim) => this.requestPlace(queue, claim) },
       attempts: { beginPodAttempt: async ({ jobId, podAttempt }) => void this.attempts.set(jobId, podAttempt) },
       fences: { currentPodAttempt: async (jobId) => this.attempts.get(jobId) ?? null },
       positions: { recordPositions: async (positions) => void this.positions.push(...positions) },
@@ -95,10 +107,19 @@ export class FakeWorld {
         list: async () => [...this.pods.values()].map(({ spec }) => ({ pod: spec.pod, environmentId: 'small', createdAtMs: 0 })),
       },
       records: { recordJob: async (record) => void this.records.push(record), recordProgress: async () => undefined },
+      selfTests: { begin: async ({ environmentId }) => aJobRef({ environmentId, place: null }) },
+      verdicts: { recordVerdict: async (verdict) => void this.verdicts.push(verdict) },
+      selfTestLogs: { readLog: async () => ({ bytes: Buffer.from(this.log) }) },
+      verdictCounts: { inc: () => undefined },
       refusals: { refuseJob: async (jobId, refusal) => void this.refusals.push({ jobId, ...refusal }) },
       workflows: openWorkflows(this.client),
       openJobs: { openJobs: async () => [], dropEndedLogs: async () => undefined },
     };
+  }
+
+  private requestPlace(queue: QueueRef, claim: Claim): Promise<PlaceAnswer> {
+    if (!this.arrivals.some(({ jobId }) => jobId === claim.jobId)) this.arrivals.push(claim);
+    return this.queues.requestPlace(queue, claim);
   }
 
   private readonly attempts = new Map<string, number>();
@@ -110,6 +131,7 @@ export class FakeWorld {
     let stop: () => void = () => undefined;
     const stopped = new Promise<void>((resolve) => (stop = resolve));
     this.pods.set(podName(spec.pod), { spec, outcome: { kind: 'alive' }, stop });
+    this.mostPods = Math.max(this.mostPods, this.pods.size);
     this.starts.push(spec.pod);
     void this.script(this.agentOf(spec.pod, stopped)).catch((err: unknown) => this.problems.push(err));
   }

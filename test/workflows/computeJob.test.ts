@@ -1,72 +1,25 @@
-import { Client, Connection, WithStartWorkflowOperation, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { WithStartWorkflowOperation, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
-import { DefaultLogger, NativeConnection, Runtime, Worker, bundleWorkflowCode, type WorkflowBundle } from '@temporalio/worker';
-import { fileURLToPath } from 'node:url';
-import { createActivities } from '../../activities/index.ts';
-import { FailureInterceptor } from '../../workers/orchestrator/failureInterceptor.ts';
 import { JobFailure } from '../../workflows/contract/failures.ts';
 import { acceptUpdateId, jobWorkflowId } from '../../workflows/contract/ids.ts';
 import type { Acceptance, JobEnd, JobRef } from '../../workflows/contract/job.ts';
 import { awaitAccepted } from '../../workflows/contract/messages.ts';
 import { aJobId, aJobRef } from '../support/builders.ts';
-import { FakeWorld, wellBehaved } from '../support/fakeWorld.ts';
+import { wellBehaved, type FakeWorld } from '../support/fakeWorld.ts';
 import { recordHistory } from '../support/historyRecorder.ts';
+import { useWorkflowServer } from '../support/workflowServer.ts';
 
-let connection: Connection;
-let native: NativeConnection;
-let client: Client;
-let workflowBundle: WorkflowBundle;
+const server = useWorkflowServer();
 let world: FakeWorld;
-let worker: Worker;
-let running: Promise<void>;
-let queue: string;
-
-beforeAll(async () => {
-  Runtime.install({ logger: new DefaultLogger('ERROR') });
-  const address = process.env.C2D_TEST_TEMPORAL_ADDRESS!;
-  [connection, native, workflowBundle] = await Promise.all([
-    Connection.connect({ address }),
-    NativeConnection.connect({ address }),
-    bundleWorkflowCode({
-      workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)),
-      logger: new DefaultLogger('ERROR'),
-    }),
-  ]);
-  client = new Client({ connection });
-}, 60_000);
-
-afterAll(async () => {
-  await connection.close();
-  await native.close();
-});
-
-beforeEach(async () => {
-  queue = `test-${aJobId()}`;
-  world = new FakeWorld(client, queue);
-  worker = await Worker.create({
-    connection: native,
-    taskQueue: queue,
-    workflowBundle,
-    activities: createActivities(world.deps()),
-    interceptors: { activity: [() => ({ inbound: new FailureInterceptor() })] },
-    maxHeartbeatThrottleInterval: '100ms',
-  });
-  running = worker.run();
-});
-
-afterEach(async () => {
-  worker.shutdown();
-  await running;
-  expect(world.problems).toEqual([]);
-  expect([...world.pods.keys()]).toEqual([]); // the leak guard: every path tears down
-});
+beforeEach(() => void (world = server().world));
 
 const start = async (over: Partial<JobRef> = {}): Promise<{ job: JobRef; handle: WorkflowHandle; accepted: Promise<Acceptance> }> => {
+  const { client, taskQueue } = server();
   // an environment of its own: its queue is real and outlives the test
   const job = aJobRef({ environmentId: `env-${aJobId()}`, ...over });
   const startWorkflowOperation = new WithStartWorkflowOperation('computeJob', {
     workflowId: jobWorkflowId(job.jobId),
-    taskQueue: queue,
+    taskQueue,
     args: [job],
     workflowIdConflictPolicy: 'USE_EXISTING',
     workflowIdReusePolicy: 'REJECT_DUPLICATE',
@@ -179,6 +132,22 @@ describe('a stop', () => {
     expect(published).toBe(true);
     expect(lastRecord()).toMatchObject({ status: 80, reason: 'stopped by the consumer' });
     await recordHistory('stoppedWhileRunning', handle);
+  });
+
+  test("that takes the pod down tells the algorithm's end as its agent saw it", async () => {
+    let runs: () => void = () => undefined;
+    const begun = new Promise<void>((resolve) => (runs = resolve));
+    world.script = async (agent) => {
+      await agent.done('stageInputs', { files: 1, bytes: 1 });
+      runs();
+      await agent.stopped;
+      await agent.done('publishOutputs', { files: 1, bytes: 1, exit: { exitCode: 5, finishedAtMs: 7 } });
+    };
+    const { handle } = await start();
+    await begun;
+    await handle.cancel();
+    expect(await failureOf(handle)).toBeInstanceOf(CancelledFailure);
+    expect(lastRecord()).toMatchObject({ status: 80, end: { exitCode: 5 }, algorithm: { finishedAtMs: 7 } });
   });
 
   test('while publishing waits for what is being published, and still ends as stopped', async () => {

@@ -234,6 +234,16 @@ describe('progress', () => {
     await test_.ledger.recordResults({ jobId, podAttempt: 1, results: [entry] });
     await test_.ledger.recordResults({ jobId, podAttempt: 1, results: [] });
     expect((await test_.ledger.readJob(jobId))?.results).toEqual([entry]);
+    await test_.ledger.beginPodAttempt({ jobId, podAttempt: 1, hasPlace: true });
+    expect((await test_.ledger.readJob(jobId))?.results).toEqual([entry]);
+  });
+
+  test('what a lost pod listed is no result of its successor', async () => {
+    const jobId = await jobWithPod();
+    const entry: ResultEntry = { index: 0, filename: 'a.txt', filesize: 1, type: 'output', n: 0, sha256: '00' };
+    await test_.ledger.recordResults({ jobId, podAttempt: 1, results: [entry] });
+    await test_.ledger.beginPodAttempt({ jobId, podAttempt: 2, hasPlace: true });
+    expect((await test_.ledger.readJob(jobId))?.results).toEqual([]);
   });
 });
 
