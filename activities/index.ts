@@ -1,6 +1,7 @@
 /** All activities, as the orchestrator's worker registers them and the workflows call them. */
 
 import { auditPlaces, type AuditPlacesDeps } from './auditPlaces.ts';
+import { beginSelfTest, type BeginSelfTestDeps } from './beginSelfTest.ts';
 import { createPod, type CreatePodDeps } from './createPod.ts';
 import { deletePod, type DeletePodDeps } from './deletePod.ts';
 import { publishOutputs } from './publishOutputs.ts';
@@ -9,6 +10,7 @@ import { recallPlaces, type RecallPlacesDeps } from './recallPlaces.ts';
 import { recordJob, type RecordJobDeps } from './recordJob.ts';
 import { recordPositions, type RecordPositionsDeps } from './recordPositions.ts';
 import { recordRefusal, type RecordRefusalDeps } from './recordRefusal.ts';
+import { recordVerdict, type RecordVerdictDeps } from './recordVerdict.ts';
 import { repairJobs, type RepairJobsDeps } from './repairJobs.ts';
 import { runAlgorithm, type PodObserver } from './runAlgorithm.ts';
 import { stageInputs, type StageInputsDeps } from './stageInputs.ts';
@@ -27,6 +29,8 @@ export type ActivityDeps = ValidateOrderDeps &
   RecallPlacesDeps &
   RecordPositionsDeps &
   AuditPlacesDeps &
+  BeginSelfTestDeps &
+  RecordVerdictDeps &
   ReapPodsDeps &
   RepairJobsDeps;
 
@@ -44,6 +48,8 @@ export const createActivities = (deps: ActivityDeps) => ({
   recallPlaces: recallPlaces(deps),
   recordPositions: recordPositions(deps),
   auditPlaces: auditPlaces(deps),
+  beginSelfTest: beginSelfTest(deps),
+  recordVerdict: recordVerdict(deps),
   reapPods: reapPods(deps),
   repairJobs: repairJobs(deps),
 });

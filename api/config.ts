@@ -1,6 +1,7 @@
 /** Configuration of the API; docs/configuration.md describes every key. */
 
 import { z } from 'zod';
+import { requireClusterForDevices, selfTestKeys } from '../infra/environments/config.ts';
 import { oceanKeys } from '../infra/ocean/keys.ts';
 import { serviceKeys } from '../infra/process/commonKeys.ts';
 import { runtimeKeys } from '../infra/pods/config.ts';
@@ -12,23 +13,26 @@ const mebibyte = 1024 ** 2;
 
 const bytes = (min: number, fallback: number) => z.coerce.number().int().min(min).default(fallback);
 
-export const apiConfig = z.object({
-  ...serviceKeys,
-  ...temporalKeys,
-  ...oceanKeys,
-  ...storageKeys,
-  ...runtimeKeys,
-  /** address on which the API listens */
-  C2D_API_HOST: z.string().default('127.0.0.1'),
-  /** port of the node-style API; 0 lets the system choose */
-  C2D_API_PORT: port.default(8_000),
-  /** largest JSON body in bytes; raw algorithm code is part of it */
-  C2D_API_JSON_LIMIT: bytes(mebibyte, 4 * mebibyte),
-  /** largest body of an encrypt call in bytes */
-  C2D_API_ENCRYPT_LIMIT: bytes(mebibyte, 25 * mebibyte),
-  C2D_API_DATABASE_CONNECTIONS: z.coerce.number().int().positive().default(10),
-  /** silence of an agent after which its pod is looked at; several of the agent's heartbeats */
-  C2D_SILENCE_SECONDS: z.coerce.number().min(1).default(12),
-});
+export const apiConfig = z
+  .object({
+    ...serviceKeys,
+    ...temporalKeys,
+    ...oceanKeys,
+    ...storageKeys,
+    ...runtimeKeys,
+    ...selfTestKeys,
+    /** address on which the API listens */
+    C2D_API_HOST: z.string().default('127.0.0.1'),
+    /** port of the node-style API; 0 lets the system choose */
+    C2D_API_PORT: port.default(8_000),
+    /** largest JSON body in bytes; raw algorithm code is part of it */
+    C2D_API_JSON_LIMIT: bytes(mebibyte, 4 * mebibyte),
+    /** largest body of an encrypt call in bytes */
+    C2D_API_ENCRYPT_LIMIT: bytes(mebibyte, 25 * mebibyte),
+    C2D_API_DATABASE_CONNECTIONS: z.coerce.number().int().positive().default(10),
+    /** silence of an agent after which its pod is looked at; several of the agent's heartbeats */
+    C2D_SILENCE_SECONDS: z.coerce.number().min(1).default(12),
+  })
+  .superRefine(requireClusterForDevices);
 
 export type ApiConfig = z.output<typeof apiConfig>;

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import express from 'express';
 import { Registry } from 'prom-client';
 import { createKeyring } from '../infra/crypto/keyring.ts';
+import { freshSecondsOf } from '../infra/environments/standing.ts';
 import { listenForChanges } from '../infra/ledger/changes.ts';
 import { connectLedger, migrateLedger } from '../infra/ledger/connect.ts';
 import { createLedger } from '../infra/ledger/ledger.ts';
@@ -20,6 +21,7 @@ import { createJobStarter } from '../infra/temporal/jobStarter.ts';
 import { createApp } from './app.ts';
 import { apiConfig, type ApiConfig } from './config.ts';
 import { createMetrics } from './metrics.ts';
+import { addSealGauge, createWithdrawals, noWithdrawals, withdrawalRoutes } from './withdrawals.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
 
@@ -46,6 +48,12 @@ const start = async (): Promise<RunningProcess> => {
   const results = localStore({ folder: config.C2D_STORAGE_FOLDER });
   const ending = new AbortController();
   const registry = new Registry();
+  const environmentIds = config.C2D_ENVIRONMENTS.map(({ id }) => id);
+  const withdrawals =
+    config.C2D_RUNTIME === 'kubernetes'
+      ? createWithdrawals({ ledger, environmentIds, freshSeconds: freshSecondsOf(config.C2D_SEAL_TEST_SECONDS) })
+      : noWithdrawals;
+  if (config.C2D_RUNTIME === 'kubernetes') addSealGauge(registry, withdrawals, environmentIds);
   const health = { ledger: ledger.check, temporal: () => temporal.check(), chains: () => ocean.check(), storage: () => results.check() };
   const app = createApp({
     ledger: { ...ledger, watchJob: (jobId, onChange) => changes.watch(jobId, onChange) },
@@ -53,6 +61,7 @@ const start = async (): Promise<RunningProcess> => {
     results,
     assets: ocean,
     environments: config.C2D_ENVIRONMENTS,
+    withdrawals,
     chains: config.C2D_CHAINS.map(({ chainId, feeToken }) => ({ chainId, feeToken: feeToken ?? null })),
     limits: { jsonBytes: config.C2D_API_JSON_LIMIT, encryptBytes: config.C2D_API_ENCRYPT_LIMIT },
     health,
@@ -61,7 +70,7 @@ const start = async (): Promise<RunningProcess> => {
     version,
     ending: ending.signal,
   });
-  const operations = express().use(healthRoutes(health), metricsRoute(registry));
+  const operations = express().use(healthRoutes(health), metricsRoute(registry), withdrawalRoutes(withdrawals, environmentIds));
   const listener = await listen(
     app,
     { host: config.C2D_API_HOST, port: config.C2D_API_PORT },

@@ -58,6 +58,9 @@ export interface Assets {
   readonly nodePublicKey: string;
 }
 
+/** Environments that are configured and not offered for now, with the reason for operators. */
+export type Withdrawals = () => Promise<ReadonlyMap<string, string>>;
+
 /** A chain whose orders are taken. */
 export interface OfferedChain {
   readonly chainId: number;
@@ -84,6 +87,7 @@ export interface ApiDeps {
   readonly results: Results;
   readonly assets: Assets;
   readonly environments: readonly ComputeEnvironment[];
+  readonly withdrawals: Withdrawals;
   readonly chains: readonly OfferedChain[];
   readonly limits: ApiLimits;
   readonly health: Readonly<Record<string, HealthCheck>>;

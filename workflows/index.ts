@@ -2,4 +2,5 @@
 
 export { computeJob } from './computeJob.ts';
 export { environmentQueue } from './environmentQueue.ts';
+export { proveSeal } from './proveSeal.ts';
 export { reapPods } from './reapPods.ts';

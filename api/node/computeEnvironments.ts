@@ -8,20 +8,23 @@ import type { Route } from '../route.ts';
 import { chainsOf, renderEnvironment } from './environmentView.ts';
 import { computeEnvironmentAnswer } from './schemas.ts';
 
-/** Always an array. `chainId` narrows it to environments that take orders on that chain; `node` has no meaning here. */
+/** Always an array, without what is withdrawn for now. `chainId` narrows it to environments that take orders on that chain; `node` has no meaning here. */
 export const listEnvironments = ({
   ledger,
   environments,
+  withdrawals,
   chains,
   assets,
-}: Pick<ApiDeps, 'ledger' | 'environments' | 'chains' | 'assets'>): RequestHandler =>
+}: Pick<ApiDeps, 'ledger' | 'environments' | 'withdrawals' | 'chains' | 'assets'>): RequestHandler =>
   async function listEnvironments(req, res) {
     const chainId = req.query['chainId'];
     if (chainId !== undefined && (typeof chainId !== 'string' || !/^\d{1,15}$/.test(chainId)))
       throw new Refusal(400, 'chainId is no number');
-    const loads = await ledger.environmentLoads();
+    const [loads, withdrawn] = await Promise.all([ledger.environmentLoads(), withdrawals()]);
     const offered = environments.filter(
-      (environment) => chainId === undefined || chainsOf(environment, chains).some((chain) => chain.chainId === Number(chainId)),
+      (environment) =>
+        !withdrawn.has(environment.id) &&
+        (chainId === undefined || chainsOf(environment, chains).some((chain) => chain.chainId === Number(chainId))),
     );
     res
       .set('Cache-Control', 'no-store')

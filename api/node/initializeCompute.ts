@@ -8,7 +8,7 @@ import type { ApiDeps, ComputeEnvironment, QuoteRequest } from '../ports.ts';
 import { Refusal } from '../problems.ts';
 import type { Route } from '../route.ts';
 import { pricedChainsOf } from './environmentView.ts';
-import { requireEnvironment } from './environments.ts';
+import { requireEnvironment, requireOffered } from './environments.ts';
 import { readAlgorithm, readDataset, readResources, refusePriced, refuseUnoffered } from './requestParts.ts';
 import { chainNumber, initializeAnswer, initializeInput } from './schemas.ts';
 
@@ -69,10 +69,11 @@ export const readQuoteRequest = (body: Body, { environments, chains }: Pick<ApiD
 };
 
 /** Answers the datatokens to order, the provider's fees for them, and the amount to lock. */
-export const initializeCompute = (deps: Pick<ApiDeps, 'assets' | 'environments' | 'chains'>): RequestHandler =>
+export const initializeCompute = (deps: Pick<ApiDeps, 'assets' | 'environments' | 'withdrawals' | 'chains'>): RequestHandler =>
   async function initializeCompute(req, res) {
     const { plain } = requireJsonObject(req);
     const { request, environment } = readQuoteRequest(plain, deps);
+    await requireOffered(deps.withdrawals, environment);
     const { datasets, algorithm, payment } = await deps.assets.quote(request, environment);
     // a bare file object needs no order
     res.json({ algorithm, datasets: datasets.filter((dataset) => dataset !== null), payment });

@@ -8,12 +8,12 @@ import { deriveJobId } from '../jobId.ts';
 import type { ApiDeps, JobRow, StartVerdict } from '../ports.ts';
 import { Refusal } from '../problems.ts';
 import type { Route } from '../route.ts';
-import { requireEnvironment } from './environments.ts';
+import { requireEnvironment, requireOffered } from './environments.ts';
 import { renderJob } from './jobView.ts';
 import { computeJobs, freeStartInput, startInput } from './schemas.ts';
 import { readStartRequest, startCommand, toJobSpec, type StartRequest } from './startRequest.ts';
 
-type StartDeps = Pick<ApiDeps, 'ledger' | 'jobs' | 'assets' | 'environments'>;
+type StartDeps = Pick<ApiDeps, 'ledger' | 'jobs' | 'assets' | 'environments' | 'withdrawals'>;
 
 interface Asked {
   readonly caller: Caller;
@@ -35,12 +35,13 @@ const rememberedVerdict = (row: JobRow, { caller, isFree }: Asked): StartVerdict
  * Reserves the job under its nonce, then has it judged. A job that was reserved before is not reserved again: its
  * remembered verdict is the answer, or, where there is none yet, the verdict on the same start.
  */
-const startJob = async ({ ledger, jobs, environments }: StartDeps, asked: Asked): Promise<StartVerdict> => {
+const startJob = async ({ ledger, jobs, environments, withdrawals }: StartDeps, asked: Asked): Promise<StartVerdict> => {
   const { caller, jobId, request, isFree } = asked;
   const known = await ledger.readJob(jobId);
   const remembered = known && rememberedVerdict(known, asked);
   if (remembered) return remembered;
   const environment = requireEnvironment(environments, request.environment);
+  await requireOffered(withdrawals, environment);
   const spec = toJobSpec({ request, jobId, consumerAddress: caller.address, environment, isFree });
   const reservation = await ledger.reserveJob({ spec, nonce: caller.nonce });
   if (reservation.kind === 'stale') throw staleNonce(caller.nonce);

@@ -1,7 +1,10 @@
-/** Environments in the ledger: how busy they are. */
+/** Environments in the ledger: how busy they are, and what self-tests found out about them. */
 
 import { sql } from 'kysely';
-import type { JobsDeps } from './jobs.ts';
+import type { SealVerdict } from '../../workflows/contract/seal.ts';
+import type { Admission, JobSpec } from '../../workflows/contract/spec.ts';
+import type { SealRecord } from '../environments/standing.ts';
+import { newJobValues, type JobsDeps } from './jobs.ts';
 
 /** Accepted, unfinished jobs of an environment, and what those with a place were given. */
 export interface EnvironmentLoad {
@@ -50,4 +53,75 @@ export const environmentLoads = ({ db }: JobsDeps) =>
       queued: row.queued,
       inUse: row.in_use,
     }));
+  };
+
+const selfTestsKept = sql<Date>`clock_timestamp() - interval '1 day'`;
+
+/** Writes the job of a self-test, accepted from the beginning, and forgets the environment's old ones. Safe to repeat. */
+export const insertSelfTest = (deps: JobsDeps) =>
+  async function insertSelfTest(spec: JobSpec, admission: Admission): Promise<void> {
+    await deps.db
+      .insertInto('jobs')
+      .values({
+        ...newJobValues(deps, spec),
+        admission_state: 'accepted',
+        admission: JSON.stringify(admission),
+        agreement_id: '',
+        run_seconds: admission.runSeconds,
+        reason: 'a self-test',
+      })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute();
+    await deps.db
+      .deleteFrom('jobs')
+      .where('surface', '=', 'selfTest')
+      .where('environment_id', '=', spec.environmentId)
+      .where('finished_at', '<', selfTestsKept)
+      .execute();
+  };
+
+/** A decision replaces the one before; what is `unproved` only adds why. */
+export const recordVerdict = ({ db }: JobsDeps) =>
+  async function recordVerdict({ environmentId, verdict, reason }: SealVerdict & { readonly environmentId: string }): Promise<void> {
+    const now = sql<Date>`clock_timestamp()`;
+    const found =
+      verdict === 'unproved' ? { problem: reason, problem_at: now } : { verdict, reason, decided_at: now, problem: null, problem_at: null };
+    await db
+      .insertInto('environment_verdicts')
+      .values({ environment_id: environmentId, ...found })
+      .onConflict((conflict) => conflict.column('environment_id').doUpdateSet(found))
+      .execute();
+  };
+
+const ageOf = (column: 'decided_at' | 'problem_at') =>
+  sql<number | null>`extract(epoch from clock_timestamp() - ${sql.ref(column)})::float8`;
+
+/** Environments without any self-test are left out. */
+export const readSeals = ({ db }: JobsDeps) =>
+  async function readSeals(): Promise<readonly SealRecord[]> {
+    const rows = await db
+      .selectFrom('environment_verdicts')
+      .select(['environment_id', 'verdict', 'reason', 'problem', ageOf('decided_at').as('age'), ageOf('problem_at').as('problem_age')])
+      .execute();
+    return rows.map((row) => ({
+      environmentId: row.environment_id,
+      verdict: row.verdict,
+      reason: row.reason,
+      ageSeconds: row.age,
+      problem: row.problem,
+      problemAgeSeconds: row.problem_age,
+    }));
+  };
+
+/** True when the consumer's job belongs to an environment that was found not to be sealed. */
+export const isUnsealed = ({ db }: JobsDeps) =>
+  async function isUnsealed(jobId: string): Promise<boolean> {
+    const row = await db
+      .selectFrom('environment_verdicts')
+      .innerJoin('jobs', 'jobs.environment_id', 'environment_verdicts.environment_id')
+      .select('verdict')
+      .where('job_id', '=', jobId)
+      .where('surface', '<>', 'selfTest')
+      .executeTakeFirst();
+    return row?.verdict === 'unsealed';
   };

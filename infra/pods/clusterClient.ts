@@ -12,6 +12,8 @@ export interface PodEvent {
 
 /** Pods of one namespace. Every failure is one of our own words: what the cluster answers may repeat what was sent. */
 export interface ClusterClient {
+  /** `https://host:port` of the API */
+  readonly url: string;
   /** @returns null when an object of that name exists already */
   create(pod: V1Pod): Promise<V1Pod | null>;
   read(name: string): Promise<V1Pod | undefined>;
@@ -49,6 +51,7 @@ export const connectCluster = ({ kubeconfigPath, namespace }: ClusterClientOptio
   const core = coreApi(config);
   const read = (name: string): Promise<V1Pod | undefined> => call(() => unless404(core.readNamespacedPod({ namespace, name })));
   return {
+    url: config.getCurrentCluster()?.server ?? '',
     create: (pod) =>
       call(async () => {
         try {

@@ -8,6 +8,8 @@ export interface OpenedPods {
   readonly pods: PodRuntime;
   /** @throws Error when engine or cluster cannot be reached, or refuse this service */
   check(): Promise<void>;
+  /** `https://host:port` of the API of the cluster; null without one */
+  readonly clusterUrl: string | null;
 }
 
 /**
@@ -23,6 +25,7 @@ const openEngine = async (config: PodConfig): Promise<OpenedPods> => {
   return {
     pods: dockerPods({ docker, settings: dockerSettingsOf(config) }),
     check: async () => void (await docker.ping()),
+    clusterUrl: null,
   };
 };
 
@@ -35,5 +38,6 @@ const openCluster = async (config: PodConfig): Promise<OpenedPods> => {
   return {
     pods: kubernetesPods({ cluster, settings: kubernetesSettingsOf(config), gatewayUrl: config.C2D_GATEWAY_URL ?? '' }),
     check: () => cluster.check(),
+    clusterUrl: cluster.url,
   };
 };

@@ -357,7 +357,7 @@ describe('starting a job', () => {
 });
 
 describe('devices and prices', () => {
-  const unpriced = priced.map((environment) => ({ ...environment, fees: [] }));
+  const unpriced: typeof priced = priced.map((environment) => ({ ...environment, fees: [] }));
   const startLarge = async (kind: Kind, gpus: number, environments = unpriced) => {
     const world = aWorld({ environments });
     const body = aStart(aWallet(), kind, { environment: 'large', resources: [{ id: 'gpu', amount: gpus }] });

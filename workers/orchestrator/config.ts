@@ -1,6 +1,7 @@
 /** Configuration of the orchestrator; docs/configuration.md describes every key. */
 
 import { z } from 'zod';
+import { requireClusterForDevices, selfTestKeys, selfTestTargetKeys } from '../../infra/environments/config.ts';
 import { serviceKeys } from '../../infra/process/commonKeys.ts';
 import { flag } from '../../infra/process/config.ts';
 import { oceanKeys } from '../../infra/ocean/keys.ts';
@@ -13,6 +14,8 @@ export const orchestratorConfig = z
     ...temporalKeys,
     ...oceanKeys,
     ...podKeys,
+    ...selfTestKeys,
+    ...selfTestTargetKeys,
     /** bundle made ahead with `bundleWorkflowCode`; absent: bundled at start */
     C2D_WORKFLOW_BUNDLE: z.string().optional(),
     /** seconds between two rounds of the reaper */
@@ -26,4 +29,7 @@ export const orchestratorConfig = z
     /** register search attributes at start; off where an administrator does it */
     C2D_REGISTER_SEARCH_ATTRIBUTES: flag.default(true),
   })
-  .superRefine(requireGatewayRoute);
+  .superRefine(requireGatewayRoute)
+  .superRefine(requireClusterForDevices);
+
+export type OrchestratorConfig = z.output<typeof orchestratorConfig>;

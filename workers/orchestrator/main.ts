@@ -1,8 +1,13 @@
 /** The orchestrator: the Temporal worker that runs jobs' workflows and their activities. */
 
+import { lookup } from 'node:dns/promises';
+import { readFileSync } from 'node:fs';
 import express from 'express';
+import { Counter, Registry } from 'prom-client';
 import { NativeConnection } from '@temporalio/worker';
+import type { BeginSelfTestDeps } from '../../activities/beginSelfTest.ts';
 import { createActivities, type ActivityDeps } from '../../activities/index.ts';
+import type { RecordVerdictDeps } from '../../activities/recordVerdict.ts';
 import { createKeyring, type Keyring } from '../../infra/crypto/keyring.ts';
 import { createPodTokens } from '../../infra/crypto/podToken.ts';
 import { findEnvironment, type ComputeEnvironment } from '../../infra/environments/environments.ts';
@@ -24,10 +29,12 @@ import { createPlaceQueues, type PlaceQueues } from '../../infra/temporal/placeQ
 import { JobFailure } from '../../workflows/contract/failures.ts';
 import type { PodRuntime } from '../../workflows/contract/pod.ts';
 import type { QueueRef } from '../../workflows/contract/queue.ts';
-import { orchestratorConfig } from './config.ts';
+import { orchestratorConfig, type OrchestratorConfig } from './config.ts';
 import { openWorkflows, type OpenWorkflows } from './openWorkflows.ts';
 import { createPodSpecs } from './podSpecs.ts';
-import { ensureReaper, ensureSearchAttributes } from './schedule.ts';
+import { ensureReaper, ensureSearchAttributes, ensureSelfTests } from './schedule.ts';
+import { findSealTargets } from './sealTargets.ts';
+import { createSelfTests } from './selfTests.ts';
 import { bundleWorkflows, createWorker, installRuntime } from './worker.ts';
 
 /** The adapters that the activities are joined with. */
@@ -40,6 +47,10 @@ interface Adapters {
   readonly starter: Pick<JobStarter, 'start'>;
   readonly keyring: Keyring;
   readonly environments: readonly ComputeEnvironment[];
+  readonly config: OrchestratorConfig;
+  readonly owner: string;
+  readonly clusterUrl: string | null;
+  readonly registry: Registry;
 }
 
 const notOffered = (id: string): string => `environment ${id} is no longer offered; choose another one`;
@@ -50,7 +61,36 @@ const maxJobsOf = (environments: readonly ComputeEnvironment[], { environmentId,
   return (kind === 'free' ? environment?.free?.maxJobs : environment?.maxJobs) ?? 0;
 };
 
-const joinActivities = ({ ledger, ocean, pods, workflows, queues, starter, keyring, environments }: Adapters): ActivityDeps => {
+/** What self-tests are made of, and where their verdicts go. */
+const joinSelfTests = (
+  { ledger, config, owner, clusterUrl, registry }: Adapters,
+  environmentOf: (id: string) => ComputeEnvironment,
+): BeginSelfTestDeps & RecordVerdictDeps => ({
+  selfTests: createSelfTests({
+    ...{ ledger, environmentOf, owner, agentImage: config.C2D_AGENT_IMAGE, heartbeatSeconds: config.C2D_SILENCE_SECONDS },
+    findTargets: () =>
+      findSealTargets(
+        {
+          gatewayUrl: config.C2D_GATEWAY_URL ?? '',
+          apiUrl: clusterUrl,
+          resolvConf: readFileSync('/etc/resolv.conf', 'utf8'),
+          others: config.C2D_SEAL_TEST_TARGETS,
+        },
+        async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
+      ),
+  }),
+  verdicts: ledger,
+  selfTestLogs: ledger,
+  verdictCounts: new Counter({
+    name: 'c2d_self_tests_total',
+    help: 'Self-tests by environment and verdict: sealed, unsealed, or unproved where none was reached',
+    labelNames: ['environment', 'verdict'],
+    registers: [registry],
+  }),
+});
+
+const joinActivities = (adapters: Adapters): ActivityDeps => {
+  const { ledger, ocean, pods, workflows, queues, starter, keyring, environments, config } = adapters;
   const environmentOf = (id: string): ComputeEnvironment => {
     const environment = findEnvironment(environments, id);
     if (environment === undefined) throw new JobFailure('RequestInvalid', notOffered(id));
@@ -86,6 +126,7 @@ const joinActivities = ({ ledger, ocean, pods, workflows, queues, starter, keyri
     },
     podSpecs: createPodSpecs({
       admissions: ledger,
+      isUnsealed: config.C2D_RUNTIME === 'kubernetes' ? ledger.isUnsealed : async () => false,
       environmentOf,
       tokenOf: (pod) => tokens.tokenOf(pod),
       commandOf: algorithmCommand,
@@ -97,6 +138,7 @@ const joinActivities = ({ ledger, ocean, pods, workflows, queues, starter, keyri
     refusals: ledger,
     openJobs: ledger,
     workflows,
+    ...joinSelfTests(adapters, environmentOf),
   };
 };
 
@@ -112,7 +154,9 @@ const start = async (): Promise<RunningProcess> => {
   const temporal = connectTemporal(config, keyring);
   if (config.C2D_REGISTER_SEARCH_ATTRIBUTES) await ensureSearchAttributes(temporal.connection, config.C2D_TEMPORAL_NAMESPACE);
   const ocean = openOcean(config);
-  const { pods, check: checkPods } = await openPods(config);
+  const opened = await openPods(config);
+  const { pods, clusterUrl } = opened;
+  const registry = new Registry();
 
   const environments = config.C2D_ENVIRONMENTS;
   const native = await NativeConnection.connect(connectionOptions(config));
@@ -124,7 +168,7 @@ const start = async (): Promise<RunningProcess> => {
       config.C2D_WORKFLOW_BUNDLE === undefined ? await bundleWorkflows(failureConverterPath) : { codePath: config.C2D_WORKFLOW_BUNDLE },
     activities: createActivities(
       joinActivities({
-        ...{ ledger, ocean, pods, keyring, environments },
+        ...{ ledger, ocean, pods, keyring, environments, config, clusterUrl, registry, owner: ocean.providerAddress },
         workflows: openWorkflows(temporal.client),
         queues: createPlaceQueues({ client: temporal.client, maxJobsOf: (queue) => maxJobsOf(environments, queue) }),
         starter: createJobStarter({ client: temporal.client, heartbeatSeconds: config.C2D_SILENCE_SECONDS }),
@@ -135,6 +179,11 @@ const start = async (): Promise<RunningProcess> => {
   });
   const running = worker.run();
   await ensureReaper(temporal.client, { everySeconds: config.C2D_REAPER_SECONDS, graceSeconds: config.C2D_REAPER_GRACE_SECONDS });
+  await ensureSelfTests(temporal.client, {
+    // the other runtime has no network that could leak
+    environmentIds: config.C2D_RUNTIME === 'kubernetes' ? environments.map(({ id }) => id) : [],
+    everySeconds: config.C2D_SEAL_TEST_SECONDS,
+  });
 
   const app = express();
   app.use(
@@ -142,13 +191,13 @@ const start = async (): Promise<RunningProcess> => {
       ledger: ledger.check,
       temporal: temporal.check,
       chains: () => ocean.check(),
-      containers: checkPods,
+      containers: () => opened.check(),
       worker: async () => {
         if (worker.getState() !== 'RUNNING') throw new Error(`the worker is ${worker.getState()}`);
       },
     }),
   );
-  app.use(metricsRoute());
+  app.use(metricsRoute(registry));
   const health = await listen(app, { host: config.C2D_HEALTH_HOST, port: config.C2D_HEALTH_PORT }, { name: 'health' });
   logger.info({ health: health.url }, 'the orchestrator is running');
 

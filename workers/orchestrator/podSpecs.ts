@@ -1,6 +1,7 @@
 /** From what was validated to what a runtime must know: the pod of a job. */
 
 import { createHash } from 'node:crypto';
+import { JobFailure } from '../../workflows/contract/failures.ts';
 import type { PodRef } from '../../workflows/contract/job.ts';
 import type { PodSpec } from '../../workflows/contract/pod.ts';
 import type { Admission, AlgorithmContainer, JobSpec } from '../../workflows/contract/spec.ts';
@@ -14,6 +15,8 @@ const deadlineMarginSeconds = 600;
 /** What builds pod specifications. */
 export interface PodSpecsDeps {
   readonly admissions: { readAdmission(jobId: string): Promise<{ readonly spec: JobSpec; readonly admission: Admission }> };
+  /** true when the job's environment was found not to be sealed after the job was accepted */
+  readonly isUnsealed: (jobId: string) => Promise<boolean>;
   readonly environmentOf: (environmentId: string) => ComputeEnvironment;
   readonly tokenOf: (pod: PodRef) => string;
   readonly commandOf: (entrypoint: string) => readonly string[] | null;
@@ -29,11 +32,26 @@ export interface PodSpecsDeps {
 /** Folder names of the datasets, each once, in request order. */
 const foldersOf = (admission: Admission): readonly string[] => [...new Set(admission.datasets.map(({ folder }) => folder))];
 
+const notSealed = (environmentId: string): JobFailure =>
+  new JobFailure(
+    'PodUnsealed',
+    `environment ${environmentId} turned out not to be isolated, so the algorithm was not started; choose another environment`,
+  );
+
 /** @returns the maker of pod specifications; it reads the ledger only */
-export const createPodSpecs = ({ admissions, environmentOf, tokenOf, commandOf, imageOf, environmentVariablesOf }: PodSpecsDeps) => ({
-  /** @throws JobFailure when the job was not accepted or its environment is no longer configured */
+export const createPodSpecs = ({
+  admissions,
+  isUnsealed,
+  environmentOf,
+  tokenOf,
+  commandOf,
+  imageOf,
+  environmentVariablesOf,
+}: PodSpecsDeps) => ({
+  /** @throws JobFailure when the job was not accepted, or its environment is no longer configured or not sealed */
   async podSpecOf(pod: PodRef): Promise<PodSpec> {
-    const { spec, admission } = await admissions.readAdmission(pod.jobId);
+    const [{ spec, admission }, unsealed] = await Promise.all([admissions.readAdmission(pod.jobId), isUnsealed(pod.jobId)]);
+    if (unsealed) throw notSealed(spec.environmentId);
     const environment = environmentOf(spec.environmentId);
     const { limits } = environment;
     const { cpu = 1, ram = 1, disk = 1 } = spec.resources;

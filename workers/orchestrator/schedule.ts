@@ -1,7 +1,15 @@
-/** The reaper's schedule and the search attributes: what a Temporal namespace must have. */
+/** Schedules of the reaper and of self-tests, and the search attributes: what a Temporal namespace must have. */
 
-import { ScheduleAlreadyRunning, ScheduleOverlapPolicy, type Client, type Connection } from '@temporalio/client';
+import {
+  ScheduleAlreadyRunning,
+  ScheduleNotFoundError,
+  ScheduleOverlapPolicy,
+  type Client,
+  type Connection,
+  type ScheduleOptions,
+} from '@temporalio/client';
 import { orchestratorQueue } from '../../workflows/contract/ids.ts';
+import { sealScheduleId, sealSchedulePrefix, type SealTest } from '../../workflows/contract/seal.ts';
 import { searchAttributes } from '../../workflows/contract/searchAttributes.ts';
 
 const scheduleId = 'c2d-reaper';
@@ -13,22 +21,78 @@ export interface ReaperTimes {
   readonly graceSeconds: number;
 }
 
-/** Creates the schedule, or brings an existing one to the configured times. Safe to repeat by any number of processes. */
-export const ensureReaper = async (client: Client, { everySeconds, graceSeconds }: ReaperTimes): Promise<void> => {
-  const spec = { intervals: [{ every: everySeconds * 1_000 }], jitter: Math.min(60_000, everySeconds * 100) };
-  const action = {
-    type: 'startWorkflow' as const,
-    workflowType: 'reapPods',
-    workflowId: scheduleId,
-    taskQueue: orchestratorQueue,
-    args: [{ olderThanSeconds: graceSeconds }],
-  };
-  const policies = { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1h' as const };
+const policies = { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1h' as const };
+
+/** Creates a schedule, or brings an existing one to these options. Safe to repeat by any number of processes. */
+const ensureSchedule = async ({ schedule }: Client, options: Required<Pick<ScheduleOptions, 'scheduleId' | 'spec' | 'action'>>) => {
+  const { scheduleId, ...wanted } = options;
   try {
-    await client.schedule.create({ scheduleId, spec, policies, action });
+    await schedule.create({ ...options, policies });
   } catch (err) {
     if (!(err instanceof ScheduleAlreadyRunning)) throw err;
-    await client.schedule.getHandle(scheduleId).update((previous) => ({ ...previous, spec, policies, action }));
+    await schedule.getHandle(scheduleId).update((previous) => ({ ...previous, ...wanted, policies }));
+  }
+};
+
+const every = (seconds: number): ScheduleOptions['spec'] => ({
+  intervals: [{ every: seconds * 1_000 }],
+  jitter: Math.min(60_000, seconds * 100),
+});
+
+/** Safe to repeat by any number of processes. */
+export const ensureReaper = async (client: Client, { everySeconds, graceSeconds }: ReaperTimes): Promise<void> => {
+  await ensureSchedule(client, {
+    scheduleId,
+    spec: every(everySeconds),
+    action: {
+      type: 'startWorkflow',
+      workflowType: 'reapPods',
+      workflowId: scheduleId,
+      taskQueue: orchestratorQueue,
+      args: [{ olderThanSeconds: graceSeconds }],
+    },
+  });
+};
+
+/** Which environments are to be tested, and how often. */
+export interface SelfTestTimes {
+  readonly environmentIds: readonly string[];
+  readonly everySeconds: number;
+  /** default: the orchestrator's */
+  readonly taskQueue?: string;
+}
+
+const removeOthers = async ({ schedule }: Client, wanted: ReadonlySet<string>): Promise<void> => {
+  for await (const { scheduleId: id } of schedule.list()) {
+    if (!id.startsWith(sealSchedulePrefix) || wanted.has(id)) continue;
+    await schedule
+      .getHandle(id)
+      .delete()
+      .catch((err: unknown) => {
+        // another process that starts now was faster
+        if (!(err instanceof ScheduleNotFoundError)) throw err;
+      });
+  }
+};
+
+/**
+ * One schedule of self-tests per environment, begun at once: nothing is offered before it is proved. Those of other
+ * environments, no longer configured, are removed. Safe to repeat by any number of processes.
+ */
+export const ensureSelfTests = async (
+  client: Client,
+  { environmentIds, everySeconds, taskQueue = orchestratorQueue }: SelfTestTimes,
+): Promise<void> => {
+  await removeOthers(client, new Set(environmentIds.map(sealScheduleId)));
+  for (const environmentId of environmentIds) {
+    const id = sealScheduleId(environmentId);
+    const args: [SealTest] = [{ environmentId }];
+    await ensureSchedule(client, {
+      scheduleId: id,
+      spec: every(everySeconds),
+      action: { type: 'startWorkflow', workflowType: 'proveSeal', workflowId: id, taskQueue, args },
+    });
+    await client.schedule.getHandle(id).trigger(ScheduleOverlapPolicy.SKIP);
   }
 };
 

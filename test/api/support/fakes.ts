@@ -274,6 +274,7 @@ export const aWorld = (over: Partial<ApiDeps> = {}) => {
       nodePublicKey: provider.signingKey.compressedPublicKey,
     },
     environments,
+    withdrawals: async () => new Map(),
     chains: [
       { chainId: 8996, feeToken },
       { chainId: 1, feeToken: null },
