@@ -97,6 +97,16 @@ program
   });
 
 program
+  .command('images')
+  .description('build the images of the service and the agent, and write them as archives with the values that name them')
+  .option('--repository <name>', 'registry and folder from which the cluster will pull them', 'localhost/durable-c2d')
+  .requiredOption('--output <folder>', 'where the archives go')
+  .action(async (options: { repository: string; output: string }) => {
+    const { writeImages } = await import('./images.ts');
+    await writeImages({ ...options, report: (line) => console.log(line) });
+  });
+
+program
   .command('check')
   .description('types, lint, format and unused code in one go')
   .action(async () => {
