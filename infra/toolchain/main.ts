@@ -1,6 +1,6 @@
 /** The commands of the README: `npm run <command>` comes here through `bootstrap.mjs`. */
 
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { MissingPart } from './parts.ts';
 
 const readCount = (text: string): number => {
@@ -28,9 +28,11 @@ program
   .command('dev')
   .description('start the whole service on this machine with a local chain, and leave it up until Ctrl-C')
   .option('--folder <folder>', 'keep the data in this folder, and find it again at the next start')
-  .action(async ({ folder }: { folder?: string }) => {
+  .addOption(new Option('--runtime <runtime>', 'where pods run').choices(['docker', 'kubernetes']).default('docker'))
+  .option('--cluster <name>', 'with --runtime kubernetes: a cluster that is up', 'dev')
+  .action(async ({ folder, runtime, cluster }: { folder?: string; runtime: string; cluster: string }) => {
     const { runDev } = await import('./dev.ts');
-    await runDev(folder === undefined ? {} : { folder });
+    await runDev({ ...(folder !== undefined && { folder }), ...(runtime === 'kubernetes' && { cluster }) });
   });
 
 program

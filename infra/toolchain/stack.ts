@@ -7,6 +7,7 @@ import type Docker from 'dockerode';
 import type { LocalChain } from './chain/startChain.ts';
 import { createCleanups, settleAll, type Cleanups } from './cleanups.ts';
 import { createInstanceName } from './instanceName.ts';
+import { awaitOffers } from './offers.ts';
 import type { StackCluster } from './jobsNamespace.ts';
 import type { Report } from './parts.ts';
 import { findFreePorts } from './program.ts';
@@ -30,6 +31,8 @@ export interface StackOptions {
   readonly cluster?: StackCluster;
   /** with a cluster: further values of the chart, as `helm --set` takes them */
   readonly chartValues?: readonly string[];
+  /** false: be up before the environments are offered, which may be never; default true */
+  readonly awaitsOffers?: boolean;
 }
 
 /** The running service. */
@@ -90,6 +93,13 @@ const raiseStack = async (options: StackOptions, cleanups: Cleanups): Promise<St
   const parts = await startStackParts({ folder, instance, report, cleanups, keep: options.folder !== undefined });
   const pods = await prepareStackPods({ engine: parts.engine, cluster, folder, instance, chartValues, cleanups, report });
   const services = await startServices({ parts, pods, folder, instance, cleanups, options });
+  if (options.awaitsOffers ?? true) {
+    report('waiting until the environments are offered');
+    await awaitOffers(
+      services.apiUrl,
+      environmentsOf(options).map(({ id }) => id),
+    );
+  }
   return {
     ...services,
     docsUrl: `${services.apiUrl}/api/docs`,
@@ -111,6 +121,8 @@ const raiseStack = async (options: StackOptions, cleanups: Cleanups): Promise<St
     close: () => cleanups.run(),
   };
 };
+
+const environmentsOf = ({ environments = [localEnvironment] }: StackOptions): readonly EnvironmentSettings[] => environments;
 
 const createFolder = async (wanted: string | undefined, cleanups: Cleanups): Promise<string> => {
   const folder = wanted === undefined ? await mkdtemp(path.join(tmpdir(), 'c2d-')) : path.resolve(wanted);
@@ -147,7 +159,7 @@ const startServices = async ({
     temporalAddress: parts.temporal.address,
     temporalNamespace: parts.temporal.namespace,
     chain: parts.chain,
-    environments: options.environments ?? [localEnvironment],
+    environments: environmentsOf(options),
     keys: await readServiceKeys(folder),
     storageFolder,
     runtime: pods.runtime,

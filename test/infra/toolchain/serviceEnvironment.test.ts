@@ -16,6 +16,13 @@ const addresses = new Proxy({}, { get: () => address }) as ServicePlaces['chain'
 
 const onEngine: RuntimePlaces = { kind: 'docker', gatewayFolder: '/data/gateway', dockerSocket: '/run/podman.sock' };
 
+const onCluster: RuntimePlaces = {
+  kind: 'kubernetes',
+  kubeconfig: '/data/orchestrator.kubeconfig',
+  namespace: 'local-1-1-00000000',
+  gateway: { host: '10.180.0.1', port: 8_004, canaryPort: 8_005 },
+};
+
 const somePlaces = (): ServicePlaces => ({
   databaseUrl: 'postgres://postgres:secret@127.0.0.1:5432/c2d',
   temporalAddress: '127.0.0.1:7233',
@@ -34,15 +41,32 @@ const somePlaces = (): ServicePlaces => ({
 
 const schemas = { api: apiConfig, orchestrator: orchestratorConfig, gateway: gatewayConfig };
 
-describe('serviceEnvironment', () => {
+describe.each([onEngine, onCluster])('serviceEnvironment for $kind', (runtime) => {
   test.each(serviceNames)('%s accepts its configuration', (name) => {
-    const env = serviceEnvironment(somePlaces())[name];
+    const env = serviceEnvironment({ ...somePlaces(), runtime })[name];
     expect(() => parseConfig(schemas[name], env)).not.toThrow();
   });
 
   test.each(serviceNames)('%s is given no key that it does not know', (name) => {
-    const env = serviceEnvironment(somePlaces())[name];
+    const env = serviceEnvironment({ ...somePlaces(), runtime })[name];
     expect(Object.keys(env).filter((key) => !(key in schemas[name].shape))).toEqual([]);
+  });
+});
+
+describe('serviceEnvironment', () => {
+  test('every process that asks for it knows the runtime', () => {
+    const { api, orchestrator } = serviceEnvironment({ ...somePlaces(), runtime: onCluster });
+    expect([parseConfig(apiConfig, api).C2D_RUNTIME, parseConfig(orchestratorConfig, orchestrator).C2D_RUNTIME]).toEqual([
+      'kubernetes',
+      'kubernetes',
+    ]);
+  });
+
+  test('agents on a cluster are sent to the port on which the gateway listens, and the canary is another one', () => {
+    const { orchestrator, gateway } = serviceEnvironment({ ...somePlaces(), runtime: onCluster });
+    expect(orchestrator.C2D_GATEWAY_URL).toBe(`http://${gateway.C2D_GATEWAY_HOST}:${gateway.C2D_GATEWAY_PORT}`);
+    expect(gateway.C2D_GATEWAY_CANARY_HOST).toBe(gateway.C2D_GATEWAY_HOST);
+    expect(gateway.C2D_GATEWAY_CANARY_PORT).not.toBe(gateway.C2D_GATEWAY_PORT);
   });
 
   test('the agents reach the gateway through the folder that holds its socket', () => {
