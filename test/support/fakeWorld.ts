@@ -52,6 +52,7 @@ export class FakeWorld {
   runSeconds = 60;
   /** what self-tests found out, in order */
   readonly verdicts: (SealVerdict & { readonly environmentId: string })[] = [];
+  selfTestFailure: JobFailure | undefined;
   /** what every algorithm writes */
   log = '';
   /** how many places every environment has; the queues that give them out are real */
@@ -107,7 +108,12 @@ export class FakeWorld {
         list: async () => [...this.pods.values()].map(({ spec }) => ({ pod: spec.pod, environmentId: 'small', createdAtMs: 0 })),
       },
       records: { recordJob: async (record) => void this.records.push(record), recordProgress: async () => undefined },
-      selfTests: { begin: async ({ environmentId }) => aJobRef({ environmentId, place: null }) },
+      selfTests: {
+        begin: async ({ environmentId }) => {
+          if (this.selfTestFailure !== undefined) throw this.selfTestFailure;
+          return aJobRef({ environmentId, place: null });
+        },
+      },
       verdicts: { recordVerdict: async (verdict) => void this.verdicts.push(verdict) },
       selfTestLogs: { readLog: async () => ({ bytes: Buffer.from(this.log) }) },
       verdictCounts: { inc: () => undefined },
@@ -163,7 +169,7 @@ export class FakeWorld {
 
 /** Early reports find nothing waiting: a bounded number of tries, as the gateway makes them. */
 const untilTaken = async (report: () => Promise<void>): Promise<void> => {
-  for (let attempt = 0; attempt < 200; attempt += 1) {
+  for (let attempt = 0; attempt < 1_200; attempt += 1) {
     try {
       return await report();
     } catch (err) {
