@@ -3,6 +3,7 @@ import base from './jest.config.mjs';
 
 export default {
   ...base,
+  testTimeout: 60_000,
   testMatch: ['<rootDir>/test/e2e/**/*.test.ts', '<rootDir>/test/kubernetes/**/*.test.ts'],
   // the demo shows one machine with a container engine
   testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/e2e/demo\\.test\\.ts$'],

@@ -128,20 +128,26 @@ const algorithmContainer = (spec: PodSpec, settings: KubernetesPodSettings): V1C
   name: algorithmName,
   image: spec.image,
   imagePullPolicy: 'IfNotPresent',
-  command: [
-    '/.c2d/busybox',
-    'sh',
-    '-c',
-    wrapperScript({ seal: 'canary', deadlineSeconds: spec.deadlineSeconds, fileBytes: spec.resources.diskBytes }),
-    'wrapper',
-    ...commandOf(spec),
-  ].map(literal),
+  command: ['/.c2d/busybox', 'sh', '-c', wrapperOf(spec), 'wrapper', ...commandOf(spec)].map(literal),
   env: Object.entries(spec.env).map(([name, value]) => ({ name, value: literal(value) })),
   securityContext: unprivileged(algorithmUid),
   resources: algorithmResources(spec),
   volumeMounts: volumesOf(spec, settings).algorithm,
   terminationMessagePolicy: 'File',
 });
+
+/** Names of the cluster's API that the kubelet gives to every container, service links or not. */
+const clusterVariables = ['SERVICE_HOST', 'SERVICE_PORT', 'SERVICE_PORT_HTTPS', 'PORT', 'PORT_443_TCP']
+  .concat(['PROTO', 'PORT', 'ADDR'].map((part) => `PORT_443_TCP_${part}`))
+  .map((name) => `KUBERNETES_${name}`);
+
+const wrapperOf = ({ deadlineSeconds, resources, env }: PodSpec): string =>
+  wrapperScript({
+    seal: 'canary',
+    deadlineSeconds,
+    fileBytes: resources.diskBytes,
+    hiddenVariables: clusterVariables.filter((name) => !Object.hasOwn(env, name)),
+  });
 
 const commandOf = ({ command }: PodSpec): readonly string[] => {
   if (command !== null && command.length > 0) return command;

@@ -11,6 +11,8 @@ export interface WrapperSettings {
   readonly deadlineSeconds: number;
   /** the largest file that the algorithm may write: the kernel refuses a larger one at once (no core dumps at all) */
   readonly fileBytes: number;
+  /** variables that the runtime adds and the algorithm is not to see */
+  readonly hiddenVariables?: readonly string[];
   /** the shared control folder, read-only here */
   readonly controlFolder?: string;
   readonly outputsFolder?: string;
@@ -48,12 +50,13 @@ export const wrapperScript = ({
   seal,
   deadlineSeconds,
   fileBytes,
+  hiddenVariables = [],
   controlFolder = '/.c2d',
   outputsFolder = '/data/outputs',
 }: WrapperSettings): string => `
 c2d=${controlFolder}
 bb=$c2d/busybox
-unset SHLVL OLDPWD PWD c2d_step c2d_go c2d_nonce c2d_child c2d_code c2d_status c2d_again c2d_program c2d_stopped c2d_watch c2d_word
+unset SHLVL OLDPWD PWD c2d_step c2d_go c2d_nonce c2d_child c2d_code c2d_status c2d_again c2d_program c2d_stopped c2d_watch c2d_word ${hiddenVariables.join(' ')}
 refuse() { [ -e $c2d/ready ] && echo "unsealed $1" >&4; exit 125; }
 trap 'exit 143' TERM INT
 c2d_n=0

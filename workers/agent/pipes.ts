@@ -66,11 +66,12 @@ export const openPipes = (folder: string): Pipes => {
     openGate(nonce) {
       writeSync(gate, `go ${nonce}\n`);
     },
-    killAlgorithm() {
-      writeFileSync(path('stop'), '');
-    },
+    killAlgorithm: () => killAlgorithm(folder),
   };
 };
+
+/** Has everything in the algorithm's container killed within about a second, also when this process has ended by then. */
+export const killAlgorithm = (folder: string): void => writeFileSync(`${folder}/stop`, '');
 
 /** What lies in the pipe already. @returns undefined when nobody holds its other end */
 const readEarly = (fd: number): Buffer | undefined => {

@@ -28,7 +28,8 @@ const parseAfter = (value: unknown): number => {
 
 /**
  * Answers the start of the phase's attempt once there is one other than that of `after`: attempts are told apart by their
- * start, because an operator's reset counts them from 1 again. 204 when none began within 25 s: ask again. 410 once the job is over.
+ * start, because an operator's reset counts them from 1 again. 204 when none began within 25 s: ask again. 410 once the
+ * job is over, or its pod is being removed: the job may go on in another one, but nothing of this one is awaited.
  */
 export const awaitAttempt = (deps: PhasesDeps): PodHandler =>
   async function awaitAttempt(pod, req, res) {
@@ -48,7 +49,7 @@ export const awaitAttempt = (deps: PhasesDeps): PodHandler =>
 
 const findAttempt = async ({ workflows }: PhasesDeps, phase: AgentPhase, pod: PodRef): Promise<PhaseAttempt | null> => {
   const { open, pending } = await workflows.look(pod.jobId);
-  if (!open) throw jobOver();
+  if (!open || pending.some(({ type }) => type === 'deletePod')) throw jobOver();
   const own = pending.find(({ activityId }) => activityId === phaseActivityId(phase, pod));
   return own?.state === 'started' && own.startedAtMs !== null ? { startedAtMs: own.startedAtMs } : null;
 };

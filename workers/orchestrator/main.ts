@@ -32,6 +32,7 @@ import type { QueueRef } from '../../workflows/contract/queue.ts';
 import { orchestratorConfig, type OrchestratorConfig } from './config.ts';
 import { openWorkflows, type OpenWorkflows } from './openWorkflows.ts';
 import { createPodSpecs } from './podSpecs.ts';
+import { createPodWatch } from './podWatch.ts';
 import { ensureReaper, ensureSearchAttributes, ensureSelfTests } from './schedule.ts';
 import { findSealTargets } from './sealTargets.ts';
 import { createSelfTests } from './selfTests.ts';
@@ -178,6 +179,8 @@ const start = async (): Promise<RunningProcess> => {
     maxWorkflowTasks: config.C2D_MAX_WORKFLOW_TASKS,
   });
   const running = worker.run();
+  const onProblem = (err: unknown): void => logger.warn({ err }, 'a changed pod is looked at later only');
+  const podWatch = config.C2D_POD_WATCH ? pods.watch?.(createPodWatch({ activity: temporal.client.activity, onProblem })) : undefined;
   await ensureReaper(temporal.client, { everySeconds: config.C2D_REAPER_SECONDS, graceSeconds: config.C2D_REAPER_GRACE_SECONDS });
   await ensureSelfTests(temporal.client, {
     // the other runtime has no network that could leak
@@ -210,6 +213,7 @@ const start = async (): Promise<RunningProcess> => {
       { name: 'ocean', close: async () => ocean.close() },
       { name: 'temporal worker connection', close: () => native.close() },
       health,
+      { name: 'pod watch', close: async () => podWatch?.close() },
       {
         name: 'worker',
         async close() {

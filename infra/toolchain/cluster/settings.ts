@@ -112,6 +112,8 @@ export const kubeletConfiguration = ({ folder, addresses, credentials, controlGr
   serializeImagePulls: false,
   registryPullQPS: 0,
   maxPods: 250,
+  // what a fork bomb runs against: a pod cannot limit this itself
+  podPidsLimit: 512,
 });
 
 /** containerd's settings file. Images come from `importImage` or from registries on this machine. */

@@ -12,7 +12,8 @@ import { ensureNodeAlgorithmImage } from '../../../infra/toolchain/algorithmImag
 import { ensureBusybox } from '../../../infra/toolchain/busybox.ts';
 import { startContainerEngine, type ContainerEngine } from '../../../infra/toolchain/containerEngine.ts';
 import type { PodRef } from '../../../workflows/contract/job.ts';
-import { anywhere, type PodRuntime, type PodSpec } from '../../../workflows/contract/pod.ts';
+import { anywhere, type PodSpec } from '../../../workflows/contract/pod.ts';
+import type { SuitePod, SuitePodOptions } from './pods.suite.ts';
 import { aPlan, TestGateway } from './testGateway.ts';
 
 /** What all tests of a file share. */
@@ -56,26 +57,16 @@ export const startPodHarness = async (): Promise<PodHarness> => {
 };
 
 /** One pod with its own gateway. */
-export interface TestPod {
-  readonly pod: PodRef;
-  readonly gateway: TestGateway;
-  readonly runtime: PodRuntime;
+export interface TestPod extends SuitePod {
   readonly spec: PodSpec;
   readonly socketPath: string;
-  create(): Promise<void>;
   inspect(part: 'agent' | 'algorithm'): Promise<Docker.ContainerInspectInfo>;
   /** removes the pod and closes its gateway */
   close(): Promise<void>;
 }
 
 /** What a test decides about its pod. */
-export interface TestPodOptions {
-  /** argv, or JavaScript for `node -e` */
-  readonly command: readonly string[] | string | null;
-  readonly plan?: Parameters<typeof aPlan>[0];
-  readonly files?: ReadonlyMap<number, Buffer>;
-  readonly spec?: Partial<PodSpec>;
-}
+export type TestPodOptions = SuitePodOptions;
 
 export const preparePod = async (harness: PodHarness, { command, plan, files, spec: changes }: TestPodOptions): Promise<TestPod> => {
   const pod: PodRef = { jobId: randomBytes(16).toString('hex'), podAttempt: 1 };

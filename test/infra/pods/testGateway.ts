@@ -39,16 +39,15 @@ export class TestGateway {
     this.token = token;
   }
 
-  /** @param where a socket's path, or 0 for a free port of 127.0.0.1 */
-  async listen(where: string | 0): Promise<void> {
+  /** @param where a socket's path, an address, or 0 for a free port of 127.0.0.1 */
+  async listen(where: string | { readonly host: string; readonly port: number } | 0): Promise<void> {
     this.#server = createServer((req, res) => void this.#serve(req, res));
-    if (where === 0) this.#server.listen(0, '127.0.0.1');
-    else {
+    if (typeof where === 'string') {
       await rm(where, { force: true });
       this.#server.listen(where);
-    }
+    } else this.#server.listen(where === 0 ? { host: '127.0.0.1', port: 0 } : where);
     await once(this.#server, 'listening');
-    if (where !== 0) await chmod(where, 0o666);
+    if (typeof where === 'string') await chmod(where, 0o666);
   }
 
   get port(): number {

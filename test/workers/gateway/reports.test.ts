@@ -118,6 +118,23 @@ describe('POST reports', () => {
     const activity = temporal.start('runAlgorithm/1');
     expect((await post('/reports', { outcome: 'exitUnknown', phase: 'runAlgorithm' })).status).toBe(200);
     expect(activity.failures[0]).toMatchObject({ type: 'PodChanged', nonRetryable: false, nextRetryDelay: '1ms' });
+    // the next attempt finds it, and waits a moment for a runtime that has not seen the end yet
+    expect(activity.heartbeats).toEqual([{ exitUnknown: true }]);
+  });
+
+  test('an agent that asks for a look gets one at once, and no reason of the job is overwritten', async () => {
+    const { post, temporal, ledger } = await startGateway();
+    const activity = temporal.start('stageInputs/1');
+    const asked = {
+      outcome: 'failed',
+      phase: 'stageInputs',
+      type: 'PodChanged',
+      message: 'the algorithm has not begun yet',
+      retryable: true,
+    };
+    expect((await post('/reports', asked)).status).toBe(200);
+    expect(activity.failures[0]).toMatchObject({ type: 'PodChanged', nonRetryable: false, nextRetryDelay: '1ms' });
+    expect(ledger.progress).toEqual([]);
   });
 
   test.each([
@@ -228,6 +245,12 @@ describe('GET phases/{phase}/attempt', () => {
     expect((await call('/phases/publishOutputs/attempt?after=5000')).status).toBe(204);
     expect(waitedMs).toBeGreaterThan(20_000);
     expect(waitedMs).toBeLessThanOrEqual(25_000);
+  });
+
+  test('the wait ends when the pod is being removed, though its job goes on in another one', async () => {
+    const job = await startGateway();
+    job.temporal.start('deletePod/x');
+    expect((await job.call('/phases/publishOutputs/attempt')).status).toBe(410);
   });
 
   test('the wait ends when the workflow does', async () => {
