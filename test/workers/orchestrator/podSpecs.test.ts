@@ -1,0 +1,50 @@
+import { createPodSpecs, type PodSpecsDeps } from '../../../workers/orchestrator/podSpecs.ts';
+import { computeEnvironment } from '../../../infra/environments/environments.ts';
+import type { JobSpec } from '../../../workflows/contract/spec.ts';
+import { aSpec, anAdmission } from '../../support/builders.ts';
+
+const environment = computeEnvironment.parse({
+  id: 'small',
+  devices: [{ id: 'gpu', resource: 'nvidia.com/gpu', max: 2, total: 4 }],
+  kubernetes: { nodeSelector: { disk: 'ssd' }, runtimeClassName: 'kata', volumeFrom: 20 },
+});
+
+const podSpecOf = (over: Partial<JobSpec> = {}, deps: Partial<PodSpecsDeps> = {}) => {
+  const spec = aSpec(over);
+  const specs = createPodSpecs({
+    admissions: { readAdmission: async () => ({ spec, admission: anAdmission(spec) }) },
+    isUnsealed: async () => false,
+    environmentOf: () => environment,
+    tokenOf: () => 'token',
+    commandOf: () => ['node'],
+    imageOf: () => 'node:24',
+    environmentVariablesOf: () => ({}),
+    ...deps,
+  });
+  return specs.podSpecOf({ jobId: spec.jobId, podAttempt: 1 });
+};
+
+describe('the pod of a job', () => {
+  test('gets what the job was given, in the runtime’s units and by the cluster’s names', async () => {
+    expect((await podSpecOf({ resources: { cpu: 0.5, ram: 2, disk: 0.5, gpu: 2 } })).resources).toEqual({
+      cpu: 0.5,
+      memoryBytes: 2 * 1024 ** 3,
+      diskBytes: 512 * 1024 ** 2,
+      devices: { 'nvidia.com/gpu': 2 },
+    });
+  });
+
+  test('goes where its environment says', async () => {
+    expect((await podSpecOf()).placement).toMatchObject({
+      nodeSelector: { disk: 'ssd' },
+      runtimeClassName: 'kata',
+      volumeFromBytes: 20 * 1024 ** 3,
+    });
+  });
+
+  test('is not made when the environment turned out not to be sealed while the job waited', async () => {
+    const made = podSpecOf({}, { isUnsealed: async () => true });
+    await expect(made).rejects.toMatchObject({ type: 'PodUnsealed', retryAfterSeconds: undefined });
+    await expect(made).rejects.toThrow(/choose another environment$/);
+  });
+});
