@@ -34,7 +34,8 @@ export const startProvisioner = async (config: KubeConfig, folder: string, repor
   );
   return {
     close: async () => {
-      await Promise.all([live.claims?.close(), live.volumes?.close()]);
+      live.claims?.close();
+      live.volumes?.close();
     },
   };
 };

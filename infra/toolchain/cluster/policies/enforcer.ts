@@ -63,7 +63,7 @@ export const startEnforcer = async (deps: EnforcerDeps, isEnforcingAtFirst: bool
     close: async () => {
       desk.close();
       writer.close();
-      await Promise.all([copies.pods.close(), copies.namespaces.close(), copies.policies.close()]);
+      for (const copy of [copies.pods, copies.namespaces, copies.policies]) copy.close();
     },
   };
 };

@@ -1,6 +1,6 @@
 /** What the network policies of a cluster say about each pod, as rules of nftables. Pure. */
 
-import type { V1NetworkPolicy, V1NetworkPolicyPeer, V1NetworkPolicyPort } from '@kubernetes/client-node';
+import type { V1NetworkPolicy, V1NetworkPolicyIngressRule, V1NetworkPolicyPeer, V1NetworkPolicyPort } from '@kubernetes/client-node';
 import { isSelected, type Labels } from './selector.ts';
 
 /** A pod with an address. */
@@ -49,10 +49,13 @@ const directionsOf = ({ policyTypes, egress }: NonNullable<V1NetworkPolicy['spec
   return types.map((type) => (type === 'Ingress' ? 'ingress' : 'egress'));
 };
 
+/** What comes by a watch is as the API sends it; the client library renames this one key in what it lists. */
+type WireIngressRule = V1NetworkPolicyIngressRule & { readonly from?: V1NetworkPolicyPeer[] };
+
 const listMatches = (policy: V1NetworkPolicy, pod: PolicyPod, direction: Direction, scene: PolicyScene): readonly string[] => {
   const rules =
     direction === 'ingress'
-      ? (policy.spec?.ingress ?? []).map(({ _from, ports }) => ({ peers: _from, ports }))
+      ? (policy.spec?.ingress ?? []).map((rule: WireIngressRule) => ({ peers: rule._from ?? rule.from, ports: rule.ports }))
       : (policy.spec?.egress ?? []).map(({ to, ports }) => ({ peers: to, ports }));
   const side = direction === 'ingress' ? 'saddr' : 'daddr';
   return rules

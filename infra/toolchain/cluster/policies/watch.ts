@@ -1,13 +1,13 @@
 /** Copies of objects of the cluster that follow every change. */
 
-import { makeInformer, type KubeConfig, type KubernetesListObject, type KubernetesObject } from '@kubernetes/client-node';
+import { Watch, type KubeConfig, type KubernetesListObject, type KubernetesObject } from '@kubernetes/client-node';
 
-const restartDelayMs = 200;
+const retryDelayMs = 200;
 
 /** A copy of all objects of one kind. */
 export interface LiveList<Item extends KubernetesObject> {
   list(): readonly Item[];
-  close(): Promise<void>;
+  close(): void;
 }
 
 /** What is followed. */
@@ -19,30 +19,42 @@ export interface WatchedKind<Item extends KubernetesObject> {
 }
 
 /**
- * Follows a kind until it is closed, also across restarts of the API server.
+ * Follows a kind until it is closed. Not an informer of the client library, as that waits for up to 30 seconds after
+ * a restart of the API server, and pods wait for us.
  * @param onChange is called after every change; it must not throw
  */
 export const watchKind = async <Item extends KubernetesObject>(
   { config, path, list }: WatchedKind<Item>,
   onChange: () => void,
 ): Promise<LiveList<Item>> => {
-  const informer = makeInformer(config, path, list);
+  const watch = new Watch(config);
+  let items = new Map<string, Item>();
   let isClosed = false;
-  let timer: NodeJS.Timeout | undefined;
-  const restart = (): void => {
-    if (isClosed) return;
-    clearTimeout(timer);
-    timer = setTimeout(() => void informer.start().catch(restart), restartDelayMs);
+  let controller: AbortController | undefined;
+  const take = (phase: string, item: Item): void => {
+    const uid = item.metadata?.uid ?? '';
+    if (phase === 'DELETED') items.delete(uid);
+    else if (phase === 'ADDED' || phase === 'MODIFIED') items.set(uid, item);
+    else return;
+    onChange();
   };
-  for (const verb of ['add', 'update', 'delete'] as const) informer.on(verb as 'add', onChange);
-  informer.on('error', restart);
-  await informer.start();
+  const follow = async (): Promise<void> => {
+    const all = await list();
+    items = new Map(all.items.map((item) => [item.metadata?.uid ?? '', item]));
+    onChange();
+    controller = await watch.watch(path, { resourceVersion: all.metadata?.resourceVersion }, take, again);
+    if (isClosed) controller.abort();
+  };
+  // a list anew at each end of a watch: whatever ended it, nothing is missed
+  const again = (): void => {
+    if (!isClosed) setTimeout(() => void follow().catch(again), retryDelayMs).unref();
+  };
+  await follow();
   return {
-    list: () => informer.list(),
-    close: async () => {
+    list: () => [...items.values()],
+    close: () => {
       isClosed = true;
-      clearTimeout(timer);
-      await informer.stop();
+      controller?.abort();
     },
   };
 };
