@@ -32,5 +32,8 @@ const brief: EnvironmentSettings = {
 /** One free job at a time. */
 const single: EnvironmentSettings = { id: 'single', resources: smallPods, free: { maxJobs: 1, maxJobDuration: 120 } };
 
+/** The same, for the one test file that looks at who is how far in the queue. */
+const line: EnvironmentSettings = { ...single, id: 'line' };
+
 /** What the shared stack offers. */
-export const sharedEnvironments: readonly EnvironmentSettings[] = [localEnvironment, tiny, brief, single];
+export const sharedEnvironments: readonly EnvironmentSettings[] = [localEnvironment, tiny, brief, single, line];

@@ -36,13 +36,14 @@ const raise = async (options: StackOptions, ends: (() => Promise<unknown>)[]): P
 
 /**
  * A stack with two people. Call it at the top of a `describe`; after each test nothing of its jobs may be left.
+ * @param options or what finds them out when the stack is about to be started
  * @returns a function that gives the stack, inside tests
  */
-export const useOwnStack = (options: StackOptions): (() => OwnStack) => {
+export const useOwnStack = (options: StackOptions | (() => Promise<StackOptions>)): (() => OwnStack) => {
   const ends: (() => Promise<unknown>)[] = [];
   let own: OwnStack | undefined;
   beforeAll(async () => {
-    own = await raise(options, ends);
+    own = await raise(typeof options === 'function' ? await options() : options, ends);
   }, startPatienceMs);
   afterEach(async () => {
     if (own !== undefined) await expectNoLeftovers(own.scene);

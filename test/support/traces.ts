@@ -4,6 +4,7 @@ import { Client, Connection, WorkflowNotFoundError } from '@temporalio/client';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { jobWorkflowId } from '../../workflows/contract/ids.ts';
+import { faultAttribute } from '../../workflows/contract/searchAttributes.ts';
 import { send } from './callers.ts';
 import type { Scene } from './scene.ts';
 
@@ -49,6 +50,12 @@ export const withTemporal = async <Result>(address: string, work: (client: Clien
     await connection.close();
   }
 };
+
+/** Whose fault a job's end was, as operators find it; undefined while it has not ended. */
+export const readFault = ({ stack }: Pick<Place, 'stack'>, jobId: string): Promise<string | undefined> =>
+  withTemporal(stack.temporalAddress, async (client) =>
+    (await client.workflow.getHandle(jobWorkflowId(jobId)).describe()).typedSearchAttributes.get(faultAttribute),
+  );
 
 /** Names of the activities that a job's workflow has scheduled, in order; empty if there is no workflow. */
 export const readActivities = ({ stack }: Pick<Place, 'stack'>, jobId: string): Promise<readonly string[]> =>
