@@ -7,8 +7,14 @@ const mebibyte = 1024 ** 2;
 /** Limits that tests break on purpose, with room for many jobs at once. */
 export const tinyLimits = { inputBytes: 4 * mebibyte, outputBytes: 2 * mebibyte, outputFiles: 2_000, logBytes: 256 * 1024 } as const;
 
+/**
+ * What jobs of tests get: on an engine they share the processors, on a cluster what is granted is theirs alone, and the
+ * node of a test's cluster has two or four.
+ */
+const cpu = process.env.C2D_TEST_RUNTIME === 'kubernetes' ? { min: 0.1, max: 0.2, total: 64 } : { min: 0.1, max: 1, total: 64 };
+
 const smallPods = {
-  cpu: { min: 0.1, max: 1, total: 64 },
+  cpu,
   ram: { min: 0.0625, max: 0.25, total: 16 },
   disk: { min: 0.0625, max: 0.0625, total: 10 },
 };
@@ -35,5 +41,11 @@ const single: EnvironmentSettings = { id: 'single', resources: smallPods, free: 
 /** The same, for the one test file that looks at who is how far in the queue. */
 const line: EnvironmentSettings = { ...single, id: 'line' };
 
+/** Limits of a developer's machine. */
+const local: EnvironmentSettings = {
+  ...localEnvironment,
+  resources: { cpu, ram: { min: 0.0625, max: 1, total: 16 }, disk: { min: 0.0625, max: 1, total: 10 } },
+};
+
 /** What the shared stack offers. */
-export const sharedEnvironments: readonly EnvironmentSettings[] = [localEnvironment, tiny, brief, single, line];
+export const sharedEnvironments: readonly EnvironmentSettings[] = [local, tiny, brief, single, line];
