@@ -124,7 +124,7 @@ describe('the schedules of self-tests', () => {
     const { client, taskQueue, world } = server();
     world.script = endsWith(0);
     const environmentIds = [`a-${aJobId()}`, `b-${aJobId()}`];
-    const times = { environmentIds, everySeconds: 3_600, taskQueue };
+    const times = { environmentIds, everySeconds: 3_600, isProved: () => false, taskQueue };
     await Promise.all([ensureSelfTests(client, times), ensureSelfTests(client, times)]);
     while (new Set(world.verdicts.map(({ environmentId }) => environmentId)).size < 2)
       await new Promise((resolve) => setTimeout(resolve, 20));
@@ -136,9 +136,9 @@ describe('the schedules of self-tests', () => {
     const { client, taskQueue, world } = server();
     world.script = endsWith(0);
     const [gone, kept] = [`a-${aJobId()}`, `b-${aJobId()}`];
-    await ensureSelfTests(client, { environmentIds: [gone, kept], everySeconds: 3_600, taskQueue });
+    await ensureSelfTests(client, { environmentIds: [gone, kept], everySeconds: 3_600, isProved: () => false, taskQueue });
     while (!(await scheduled()).includes(sealScheduleId(gone))) await new Promise((resolve) => setTimeout(resolve, 20));
-    await ensureSelfTests(client, { environmentIds: [kept], everySeconds: 1_800, taskQueue });
+    await ensureSelfTests(client, { environmentIds: [kept], everySeconds: 1_800, isProved: () => true, taskQueue });
     await expect(client.schedule.getHandle(sealScheduleId(gone)).describe()).rejects.toThrow();
     const { spec } = await client.schedule.getHandle(sealScheduleId(kept)).describe();
     expect(spec.intervals?.map(({ every }) => every)).toEqual([1_800_000]);

@@ -11,6 +11,7 @@ import type { RecordVerdictDeps } from '../../activities/recordVerdict.ts';
 import { createKeyring, type Keyring } from '../../infra/crypto/keyring.ts';
 import { createPodTokens } from '../../infra/crypto/podToken.ts';
 import { findEnvironment, type ComputeEnvironment } from '../../infra/environments/environments.ts';
+import { withdrawalOf } from '../../infra/environments/standing.ts';
 import { connectLedger, migrateLedger } from '../../infra/ledger/connect.ts';
 import { createLedger, type Ledger } from '../../infra/ledger/ledger.ts';
 import type { Ocean } from '../../infra/ocean/ocean.ts';
@@ -182,10 +183,16 @@ const start = async (): Promise<RunningProcess> => {
   const onProblem = (err: unknown): void => logger.warn({ err }, 'a changed pod is looked at later only');
   const podWatch = config.C2D_POD_WATCH ? pods.watch?.(createPodWatch({ activity: temporal.client.activity, onProblem })) : undefined;
   await ensureReaper(temporal.client, { everySeconds: config.C2D_REAPER_SECONDS, graceSeconds: config.C2D_REAPER_GRACE_SECONDS });
+  const seals = await ledger.readSeals();
   await ensureSelfTests(temporal.client, {
     // the other runtime has no network that could leak
     environmentIds: config.C2D_RUNTIME === 'kubernetes' ? environments.map(({ id }) => id) : [],
     everySeconds: config.C2D_SEAL_TEST_SECONDS,
+    isProved: (id) =>
+      withdrawalOf(
+        seals.find(({ environmentId }) => environmentId === id),
+        config.C2D_SEAL_TEST_SECONDS,
+      ) === null,
   });
 
   const app = express();

@@ -58,6 +58,8 @@ export const ensureReaper = async (client: Client, { everySeconds, graceSeconds 
 export interface SelfTestTimes {
   readonly environmentIds: readonly string[];
   readonly everySeconds: number;
+  /** true for an environment that was proved lately: its next self-test comes when its time comes, not at each start of a process */
+  readonly isProved: (environmentId: string) => boolean;
   /** default: the orchestrator's */
   readonly taskQueue?: string;
 }
@@ -76,12 +78,12 @@ const removeOthers = async ({ schedule }: Client, wanted: ReadonlySet<string>): 
 };
 
 /**
- * One schedule of self-tests per environment, begun at once: nothing is offered before it is proved. Those of other
+ * One schedule of self-tests per environment, begun at once where it has to be proved yet. Those of other
  * environments, no longer configured, are removed. Safe to repeat by any number of processes.
  */
 export const ensureSelfTests = async (
   client: Client,
-  { environmentIds, everySeconds, taskQueue = orchestratorQueue }: SelfTestTimes,
+  { environmentIds, everySeconds, isProved, taskQueue = orchestratorQueue }: SelfTestTimes,
 ): Promise<void> => {
   await removeOthers(client, new Set(environmentIds.map(sealScheduleId)));
   for (const environmentId of environmentIds) {
@@ -92,7 +94,7 @@ export const ensureSelfTests = async (
       spec: every(everySeconds),
       action: { type: 'startWorkflow', workflowType: 'proveSeal', workflowId: id, taskQueue, args },
     });
-    await client.schedule.getHandle(id).trigger(ScheduleOverlapPolicy.SKIP);
+    if (!isProved(environmentId)) await client.schedule.getHandle(id).trigger(ScheduleOverlapPolicy.SKIP);
   }
 };
 
