@@ -4,7 +4,7 @@ import { getExternalWorkflowHandle } from '@temporalio/workflow';
 import { jobWorkflowId } from './contract/ids.ts';
 import { placeGranted } from './contract/messages.ts';
 import type { KnownClaims, PlaceAnswer, PlaceAudit, PlaceRequest } from './contract/queue.ts';
-import { answersTo, emptyQueue, enqueue, grantPlaces, leave, type FairQueue } from './fairQueue.ts';
+import { answersTo, emptyQueue, enqueue, grantPlaces, leave, recalledQueue, type FairQueue } from './fairQueue.ts';
 
 /** Places, while one run of the workflow lasts. */
 export interface Places {
@@ -60,7 +60,7 @@ export const keepPlaces = (carried: FairQueue | undefined, onMove: () => void): 
       release(gone);
     },
     recall(known) {
-      state = { ...state, ...known };
+      state = recalledQueue(known);
       onMove();
     },
     isSettled: () => signals === 0,

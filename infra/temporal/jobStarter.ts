@@ -48,8 +48,8 @@ export interface JobStarter {
 }
 
 /**
- * A job that was accepted because a place was free may lose that place to another, and a place whose job has just ended
- * is free only when the pod is gone: it waits at least this long.
+ * A job that does not want to wait was accepted because a place was free. It may lose that place to another, and the
+ * place of a job that has just ended is free only when its pod is gone: so it waits this long.
  */
 const racingSeconds = 30;
 
@@ -62,7 +62,7 @@ export const jobRefOf = (spec: JobSpec, environment: ComputeEnvironment, heartbe
     place: spec.surface === 'selfTest' ? null : { kind: spec.isFree ? 'free' : 'paid', consumerKey: consumerKeyOf(spec.consumerAddress) },
     heartbeatSeconds,
     limits: {
-      queueSeconds: Math.max(Math.min(spec.queueMaxWaitTime, maxQueueTime), racingSeconds),
+      queueSeconds: spec.queueMaxWaitTime === 0 ? racingSeconds : Math.min(spec.queueMaxWaitTime, maxQueueTime),
       createSeconds: limits.createSeconds,
       stageSeconds: limits.stageSeconds,
       publishSeconds: limits.publishSeconds,

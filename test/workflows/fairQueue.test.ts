@@ -1,6 +1,15 @@
 import fc from 'fast-check';
 import { furthestShown, longestQueue, positionText, type Claim } from '../../workflows/contract/queue.ts';
-import { answersTo, emptyQueue, enqueue, grantPlaces, leave, positionsOf, turns, type FairQueue } from '../../workflows/fairQueue.ts';
+import {
+  answersTo,
+  emptyQueue,
+  enqueue,
+  grantPlaces,
+  leave,
+  positionsOf,
+  recalledQueue,
+  type FairQueue,
+} from '../../workflows/fairQueue.ts';
 
 /** `a1` is the first job of consumer `a`. */
 const claims = (names: string): readonly Claim[] =>
@@ -9,10 +18,11 @@ const claims = (names: string): readonly Claim[] =>
     .filter((name) => name !== '')
     .map((jobId) => ({ jobId, consumerKey: jobId[0]! }));
 const namesOf = (list: readonly Claim[]): string => list.map(({ jobId }) => jobId).join(' ');
-const aQueue = (maxJobs: number, holding: string, waiting: string): FairQueue => ({
+const aQueue = (maxJobs: number, holding: string, waiting: string, served: FairQueue['served'] = {}): FairQueue => ({
+  ...recalledQueue({ holding: claims(holding), waiting: claims(waiting) }),
   maxJobs,
-  holding: claims(holding),
-  waiting: claims(waiting),
+  clock: 100,
+  served,
 });
 
 describe('the next place', () => {
@@ -22,6 +32,8 @@ describe('the next place', () => {
     ['who has no place yet goes before who has one', aQueue(2, 'a1', 'a2 b1'), 'b1'],
     ['among equals who waited longest goes first', aQueue(1, '', 'b1 a1'), 'b1'],
     ['a place that is given now counts for the next', aQueue(3, '', 'a1 a2 a3 b1 c1'), 'a1 b1 c1'],
+    ['a single place goes round: who was just served waits anew', aQueue(1, '', 'a1 a2 b1', { a: 50 }), 'b1'],
+    ['many jobs of one consumer do not keep one of another waiting', aQueue(3, 'c1 c2', 'a1 a2 a3 a4 b1', { a: 50 }), 'b1'],
     ['fewer places than are taken give nothing away', aQueue(1, 'a1 b1', 'c1'), ''],
     ['without places nobody is served', aQueue(0, '', 'a1'), ''],
     ['one consumer alone may have every place', aQueue(3, 'a1', 'a2 a3 a4'), 'a2 a3'],
@@ -29,7 +41,8 @@ describe('the next place', () => {
     const { queue: after, granted } = grantPlaces(queue);
     expect(namesOf(granted)).toBe(served);
     expect(after.holding).toEqual([...queue.holding, ...granted]);
-    expect(after.waiting).toEqual(queue.waiting.filter((claim) => !granted.includes(claim)));
+    const gotOne = new Set(granted.map(({ jobId }) => jobId));
+    expect(after.waiting).toEqual(queue.waiting.filter(({ jobId }) => !gotOne.has(jobId)));
   });
 });
 
@@ -96,14 +109,41 @@ describe('whatever happens in whatever order', () => {
     );
   });
 
-  test('turns are served in the order that was told, while nobody comes or goes', () => {
+  test('turns come in the order that was told, if nobody comes and jobs end in the order in which they began', () => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 60 }), fc.nat(10), (steps, more) => {
-        const queue = steps.reduce(apply, emptyQueue);
-        const raised = { ...queue, maxJobs: queue.holding.length + more };
-        const told = positionsOf(raised).toSorted((one, other) => one.ahead - other.ahead);
-        expect(grantPlaces(raised).granted.map(({ jobId }) => jobId)).toEqual(told.slice(0, more).map(({ jobId }) => jobId));
-        expect(turns(raised, Infinity)).toHaveLength(raised.waiting.length);
+      fc.property(fc.array(step, { maxLength: 60 }), fc.integer({ min: 1, max: 6 }), (steps, maxJobs) => {
+        let queue = grantPlaces({ ...steps.reduce(apply, emptyQueue), maxJobs }).queue;
+        const told = positionsOf(queue).toSorted((one, other) => one.ahead - other.ahead);
+        const served: string[] = [];
+        while (queue.waiting.length > 0) {
+          const { queue: after, granted } = grantPlaces(leave(queue, [queue.holding[0]!.jobId]));
+          served.push(...granted.map(({ jobId }) => jobId));
+          queue = after;
+        }
+        expect(served).toEqual(told.map(({ jobId }) => jobId));
+        expect(told.map(({ ahead }) => ahead)).toEqual(served.map((_, ahead) => ahead));
+      }),
+    );
+  });
+
+  test('over one place consumers take turns, whatever they have queued', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(3), { minLength: 1, maxLength: 40 }), (consumers) => {
+        const asked = consumers.map((consumer, n): Claim => ({ jobId: String(n), consumerKey: String(consumer) }));
+        let queue = enqueue(emptyQueue, { maxJobs: 1, claims: asked });
+        const order: string[] = [];
+        while (queue.waiting.length > 0) {
+          queue = grantPlaces(leave(queue, queue.holding.map(({ jobId }) => jobId))).queue; // prettier-ignore
+          order.push(queue.holding[0]!.consumerKey);
+          const waiting = new Set(queue.waiting.map(({ consumerKey }) => consumerKey));
+          // whoever still waits is not served twice behind another who waited all the while
+          for (const consumer of waiting) {
+            const since = order.lastIndexOf(consumer);
+            for (const other of waiting)
+              expect(order.slice(since + 1).filter((one) => one === other).length).toBeLessThanOrEqual(other === consumer ? 0 : 1);
+          }
+        }
+        expect(order).toHaveLength(consumers.length);
       }),
     );
   });

@@ -23,7 +23,8 @@ export interface PlaceRequest {
 }
 
 /**
- * `ahead` counts the jobs that will be served before, were nobody to come or go; at most {@link furthestShown}.
+ * `ahead` counts the jobs that will be served before, if nobody comes and jobs end in the order in which they began; at
+ * most {@link furthestShown}.
  * `full`: so many wait already that this job may not.
  */
 export type PlaceAnswer = { readonly kind: 'granted' } | { readonly kind: 'waiting'; readonly ahead: number } | { readonly kind: 'full' };

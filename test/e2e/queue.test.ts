@@ -1,0 +1,93 @@
+import { awaitEnd, awaitJob, startRawJob } from '../support/jobs.ts';
+import { useScene } from '../support/scene.ts';
+
+const scene = useScene();
+const jobPatienceMs = 150_000;
+
+/** Runs until it is stopped. */
+const untilTold = `process.on('SIGTERM', () => process.exit(0)); setInterval(() => {}, 1_000);`;
+
+type Name = 'consumer' | 'publisher';
+
+/** Starts a job in the environment with one place, for one of two consumers. */
+const startInLine = async (who: Name, over: { code?: string; queueMaxWaitTime?: number } = {}): Promise<string> => {
+  const job = { environment: 'line', code: untilTold, queueMaxWaitTime: 300, ...over };
+  return (await startRawJob({ ...scene(), consumer: scene()[who] }, job)).jobId;
+};
+const stop = (who: Name, jobId: string) => scene()[who].computeStop({ jobId });
+const reads = (jobId: string, reason: string) =>
+  awaitJob(scene(), jobId, ({ status, statusReason }) => status === 1 && statusReason === reason);
+const runs = (jobId: string) => awaitJob(scene(), jobId, ({ status }) => status === 40);
+
+describe('the queue of an environment', () => {
+  test(
+    'tells everybody the turn, gives consumers turns in turn, and closes up when somebody stops',
+    async () => {
+      const first = await startInLine('consumer');
+      await runs(first);
+      const second = await startInLine('consumer');
+      await reads(second, 'queued: next');
+      const third = await startInLine('consumer');
+      const fourth = await startInLine('consumer');
+      await reads(fourth, 'queued: 2 jobs ahead');
+      const others = await startInLine('publisher');
+      // came last, and goes before the further jobs of a consumer who will have been served by then
+      await reads(others, 'queued: 1 job ahead');
+      await reads(third, 'queued: 2 jobs ahead');
+      await reads(fourth, 'queued: 3 jobs ahead');
+
+      await stop('consumer', third);
+      const { job } = await awaitEnd(scene(), third);
+      expect(job).toMatchObject({ status: 80, terminationDetails: { exitCode: null }, algoStartTimestamp: '0', queueMaxWaitTime: 300 });
+      await reads(fourth, 'queued: 2 jobs ahead');
+      const environment = (await scene().consumer.environments()).find(({ id }) => id === 'line');
+      expect(environment).toMatchObject({ runningfreeJobs: 1, queuedFreeJobs: 3 });
+
+      for (const [who, running, next] of [
+        ['consumer', first, second],
+        ['consumer', second, others],
+        ['publisher', others, fourth],
+      ] as const) {
+        await stop(who, running);
+        await runs(next);
+      }
+      await stop('consumer', fourth);
+      await awaitEnd(scene(), fourth);
+    },
+    jobPatienceMs,
+  );
+
+  test(
+    'is left after the longest wait that was asked for, with a reason that says what to do',
+    async () => {
+      const running = await startInLine('consumer');
+      await runs(running);
+      const late = await startInLine('publisher', { queueMaxWaitTime: 15 });
+      const waiting = await startInLine('publisher', { code: `console.log('mine')` });
+      await reads(waiting, 'queued: 1 job ahead');
+      const { job } = await awaitEnd(scene(), late);
+      expect(job).toMatchObject({
+        status: 2,
+        terminationDetails: {
+          reason: expect.stringMatching(/^no place of environment line became free within 15 s; try again later or/) as string,
+        },
+      });
+      await reads(waiting, 'queued: next');
+      await stop('consumer', running);
+      expect((await awaitEnd(scene(), waiting)).log).toBe('mine\n');
+    },
+    jobPatienceMs,
+  );
+
+  test(
+    'refuses at once who may not wait when the place is taken',
+    async () => {
+      const running = await startInLine('consumer');
+      await runs(running);
+      await expect(startInLine('publisher', { queueMaxWaitTime: 0 })).rejects.toThrow(/all 1 places of environment line are taken/);
+      await stop('consumer', running);
+      await awaitEnd(scene(), running);
+    },
+    jobPatienceMs,
+  );
+});
