@@ -1,9 +1,12 @@
-import { attackProgram, attacks, controls, type AttackOutcome } from '../support/attacks.ts';
+import { attackProgram, attacksOn, controls, type AttackOutcome } from '../support/attacks.ts';
 import { aContainer, awaitEnd, publishDataset, runRawJob, startRawJob, type EndedJob } from '../support/jobs.ts';
 import { useScene } from '../support/scene.ts';
+import { nameServerOfThisRun, podsOfThisRun } from '../support/testCluster.ts';
 
 const scene = useScene();
 const jobPatienceMs = 90_000;
+// a pod of a cluster has a network, but a sealed one
+const attacks = attacksOn(podsOfThisRun);
 
 /** Ports on which parts of this very stack listen on the host. */
 const hostPorts = (): string => {
@@ -12,13 +15,19 @@ const hostPorts = (): string => {
   return JSON.stringify([...ports, Number(temporalAddress.split(':').at(-1))]);
 };
 
+/** Name servers that answer everybody who reaches them. */
+const nameServers = async (): Promise<readonly string[]> => {
+  const ownOfCluster = podsOfThisRun === 'kubernetes' ? [await nameServerOfThisRun()] : [];
+  return [...ownOfCluster, '8.8.8.8'];
+};
+
 const attack = async (image: string): Promise<EndedJob> => {
   const dataset = await publishDataset(scene(), { contents: ['the data'] });
   return runRawJob(scene(), {
     code: attackProgram({ ...controls, ...attacks }),
     datasets: [dataset],
     container: aContainer(image),
-    envs: { HOST_PORTS: hostPorts() },
+    envs: { HOST_PORTS: hostPorts(), NAME_SERVERS: JSON.stringify(await nameServers()) },
   });
 };
 

@@ -135,8 +135,6 @@ const processes: Readonly<Record<string, string>> = {
 };
 
 const network: Readonly<Record<string, string>> = {
-  'has a network interface': `return Object.keys(os.networkInterfaces()).find((name) => name !== 'lo')`,
-  'has a route': `return fs.readFileSync('/proc/net/route', 'utf8').trim().split('\\n').slice(1).length > 0`,
   'opens a packet socket': `tool('arping', '-c', '1', '-w', '1', '-I', 'lo', '127.0.0.1'); return true`,
   'brings up an interface': `tool('ip', 'link', 'add', 'c2d0', 'type', 'dummy'); return true`,
   'resolves a name': `return (await dns.lookup('example.org')).address`,
@@ -148,11 +146,6 @@ const network: Readonly<Record<string, string>> = {
   'reaches a private network': `return connects(80, '10.0.0.1')`,
   'reaches the Internet': `return connects(443, '1.1.1.1')`,
   'reaches the Internet over IPv6': `return connects(443, '2606:4700:4700::1111')`,
-  'sends a datagram': `
-    const socket = dgram.createSocket('udp4');
-    const sent = await new Promise((resolve) => socket.send('x', 53, '8.8.8.8', (err) => resolve(!err)));
-    socket.close();
-    return sent`,
   'reaches a service of the host on loopback': `
     for (const port of hostPorts) if (await connects(port, '127.0.0.1')) return port`,
   'reaches the socket of the gateway': `return connects('/run/c2d/gateway.sock')`,
@@ -160,14 +153,41 @@ const network: Readonly<Record<string, string>> = {
   'sees sockets of other processes': `return fs.readFileSync('/proc/net/unix', 'utf8').trim().split('\\n').slice(1).find((line) => / [@/]\\S+$/.test(line))`,
 };
 
-/** Every attack by its name; the name completes "an algorithm never …". */
-export const attacks: Readonly<Record<string, string>> = {
+/** Where an algorithm has no network at all. */
+const networkOfNone: Readonly<Record<string, string>> = {
+  'has a network interface': `return Object.keys(os.networkInterfaces()).find((name) => name !== 'lo')`,
+  'has a route': `return fs.readFileSync('/proc/net/route', 'utf8').trim().split('\\n').slice(1).length > 0`,
+  'sends a datagram': `
+    const socket = dgram.createSocket('udp4');
+    const sent = await new Promise((resolve) => socket.send('x', 53, '8.8.8.8', (err) => resolve(!err)));
+    socket.close();
+    return sent`,
+};
+
+/** A pod of a cluster has an interface for its agent; what is sent over it gets nowhere. */
+const networkOfSealedPods: Readonly<Record<string, string>> = {
+  'hears an answer to a datagram': `
+    const socket = dgram.createSocket('udp4');
+    const answer = Promise.race([once(socket, 'message'), delay(1500).then(() => undefined)]);
+    // a question for the address of example.org
+    const question = Buffer.from('123401000001000000000000076578616d706c65036f72670000010001', 'hex');
+    for (const server of nameServers) socket.send(question, 53, server, () => {});
+    const heard = await answer;
+    socket.close();
+    return heard`,
+  'knows the addresses of the cluster': `return Object.keys(process.env).find((name) => /KUBERNETES|_SERVICE_/.test(name))`,
+  'has a token of the cluster': `return fs.existsSync('/var/run/secrets') && fs.readdirSync('/var/run/secrets').length > 0`,
+};
+
+/** Every attack on pods of a runtime by its name; the name completes "an algorithm never …". */
+export const attacksOn = (kind: 'docker' | 'kubernetes'): Readonly<Record<string, string>> => ({
   ...filesAndMounts,
   ...devicesAndKernel,
   ...privileges,
   ...processes,
   ...network,
-};
+  ...(kind === 'docker' ? networkOfNone : networkOfSealedPods),
+});
 
 const prelude = `
 const fs = require('node:fs'), os = require('node:os'), net = require('node:net'), dgram = require('node:dgram');
@@ -177,6 +197,7 @@ const { execFileSync, spawn, spawnSync } = require('node:child_process');
 const { setTimeout: delay } = require('node:timers/promises');
 const firstInput = '/data/inputs/' + JSON.parse(process.env.DIDS)[0] + '/0';
 const hostPorts = JSON.parse(process.env.HOST_PORTS);
+const nameServers = JSON.parse(process.env.NAME_SERVERS ?? '[]');
 class Untried extends Error {}
 const tool = (...args) => {
   const { status, stdout, stderr, error } = spawnSync('/.c2d/busybox', args, { encoding: 'utf8', timeout: 3000 });
@@ -212,23 +233,42 @@ export interface AttackOutcome {
   readonly untried: boolean;
 }
 
+/** What a program is made of besides its attempts. */
+export interface AttackSetting {
+  /** attempts that wait for answers: tried together, before all others. None of them may block */
+  readonly atOnce?: Readonly<Record<string, string>>;
+  /** JavaScript that goes before the attempts */
+  readonly before?: string;
+}
+
+const listAttempts = (attempts: Readonly<Record<string, string>>): string =>
+  Object.entries(attempts)
+    .map(([name, body]) => `${JSON.stringify(name)}: async () => {${body}\n}`)
+    .join(',\n');
+
 /** A program that tries everything and writes `outcomes.json` into its outputs. */
-export const attackProgram = (attempts: Readonly<Record<string, string>>): string => `${prelude}
+export const attackProgram = (
+  attempts: Readonly<Record<string, string>>,
+  { atOnce = {}, before = '' }: AttackSetting = {},
+): string => `${prelude}${before}
+const together = {
+${listAttempts(atOnce)}
+};
 const attempts = {
-${Object.entries(attempts)
-  .map(([name, body]) => `${JSON.stringify(name)}: async () => {${body}\n}`)
-  .join(',\n')}
+${listAttempts(attempts)}
 };
 (async () => {
   const outcomes = {};
-  for (const [name, attempt] of Object.entries(attempts)) {
+  const make = async ([name, attempt]) => {
     try {
       const got = await attempt();
       outcomes[name] = { succeeded: Boolean(got), detail: String(got), untried: false };
     } catch (err) {
       outcomes[name] = { succeeded: false, detail: String(err.code ?? '') + ' ' + err.message, untried: err instanceof Untried || err instanceof ReferenceError || err instanceof SyntaxError || err instanceof TypeError };
     }
-  }
+  };
+  await Promise.all(Object.entries(together).map(make));
+  for (const entry of Object.entries(attempts)) await make(entry);
   fs.writeFileSync('/data/outputs/outcomes.json', JSON.stringify(outcomes));
   process.exit(0);
 })();

@@ -2,6 +2,10 @@
 
 import { connectCluster, type Cluster } from '../../infra/toolchain/cluster/cluster.ts';
 import type { StackOptions } from '../../infra/toolchain/stack.ts';
+import type { PodsPlace } from '../../infra/toolchain/stackPods.ts';
+
+/** What runs the execution pods of this run's stacks. */
+export const podsOfThisRun: PodsPlace['kind'] = process.env.C2D_TEST_RUNTIME === 'kubernetes' ? 'kubernetes' : 'docker';
 
 /** The cluster of this run. @throws Error if the run has none */
 export const clusterOfThisRun = async (): Promise<Cluster> => {
@@ -10,6 +14,19 @@ export const clusterOfThisRun = async (): Promise<Cluster> => {
   return connectCluster(name);
 };
 
+/** Address of the cluster's own name server. */
+export const nameServerOfThisRun = async (): Promise<string> =>
+  (await clusterOfThisRun()).kubectl([
+    '-n',
+    'kube-system',
+    'get',
+    'service',
+    '-l',
+    'k8s-app=kube-dns',
+    '-o',
+    'jsonpath={.items[0].spec.clusterIP}',
+  ]);
+
 /** What stacks of this run are started with: nothing unless the run is for Kubernetes. */
 export const runtimeOfThisRun = async (): Promise<Pick<StackOptions, 'cluster'>> =>
-  process.env.C2D_TEST_RUNTIME === 'kubernetes' ? { cluster: await clusterOfThisRun() } : {};
+  podsOfThisRun === 'kubernetes' ? { cluster: await clusterOfThisRun() } : {};
