@@ -37,7 +37,7 @@ export interface ClusterPods {
   readonly gatewayPort: number;
   readonly canaryPort: number;
   /** pods with other settings in the same namespace */
-  runtime(changes?: Partial<KubernetesPodSettings>): PodRuntime;
+  runtime(changes?: Partial<KubernetesPodSettings>, through?: ClusterClient): PodRuntime;
   close(): Promise<void>;
 }
 
@@ -88,9 +88,9 @@ export const startClusterPods = async (): Promise<ClusterPods> => {
     core: config.makeApiClient(CoreV1Api),
     algorithmImage: images.algorithm,
     canaryPort: canary.boundPort,
-    runtime: (changes = {}) =>
+    runtime: (changes = {}, through = client) =>
       kubernetesPods({
-        cluster: client,
+        cluster: through,
         settings: { ...settings, ...changes },
         gatewayUrl: `http://${cluster.nodeAddress}:${gatewayPort}`,
       }),

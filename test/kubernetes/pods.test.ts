@@ -1,11 +1,15 @@
 /** Pods of a real cluster: what every runtime does, and what only a scheduler, a kubelet and an administrator do. */
 
 import { randomBytes } from 'node:crypto';
+import { connectCluster } from '../../infra/pods/clusterClient.ts';
+import { kubernetesPods } from '../../infra/pods/kubernetes.ts';
+import { kubernetesPod } from '../../infra/pods/kubernetesSpec.ts';
 import { podName } from '../../workflows/contract/ids.ts';
 import type { PodRef } from '../../workflows/contract/job.ts';
 import type { PodOutcome } from '../../workflows/contract/pod.ts';
 import { describePods, exitOf } from '../infra/pods/pods.suite.ts';
 import { prepareClusterPod, startClusterPods, type ClusterPod, type ClusterPodOptions, type ClusterPods } from './clusterPods.ts';
+import { openWay } from './clusterWay.ts';
 
 let pods: ClusterPods;
 const open: ClusterPod[] = [];
@@ -143,16 +147,19 @@ describe('a pod', () => {
     expect(await untilOutcome(pod, isNotAlive)).toMatchObject({ kind: 'lost' });
   });
 
-  test("somebody else's deletion is told at once, and nothing is published until that is asked for", async () => {
-    const pod = await aRunningPod({ command: `process.on('SIGTERM', () => process.exit(0)); ${sleeping}` });
+  test("somebody else's deletion is told at once; nothing is published until that is asked for, and the pod goes when it is not", async () => {
+    const pod = await aRunningPod({ command: `process.on('SIGTERM', () => console.log('no')); ${sleeping}`, spec: { graceSeconds: 20 } });
     pod.gateway.attempt = 0;
     await pods.core.deleteNamespacedPod({ namespace: pods.namespace.name, name: podName(pod.pod) });
     expect(await pod.gateway.untilReport('runAlgorithm', 3_000)).toEqual({ outcome: 'exitUnknown', phase: 'runAlgorithm' });
-    await pod.gateway.until(
-      () => pod.gateway.requests.some((request) => request.includes('/phases/publishOutputs/attempt')),
-      'its question',
-    );
+    expect(await pod.runtime.observe(pod.pod)).toMatchObject({ kind: 'alive', ending: 'it is being deleted' });
+    await pod.gateway.until(() => pod.gateway.log.includes('no'), 'TERM at the algorithm');
     expect(pod.gateway.report('publishOutputs')).toBeUndefined();
+    // a kubelet does not shorten a grace that has begun, forty seconds here: the pod has to end by itself
+    pod.gateway.over = true;
+    const toldAtMs = Date.now();
+    await pod.runtime.remove(pod.pod);
+    expect(Date.now() - toldAtMs).toBeLessThan(15_000);
   });
 
   test('ends with its job: an agent that is told so exits, and the pod is lost', async () => {
@@ -167,7 +174,7 @@ describe('a pod', () => {
       spec: { deadlineSeconds: 4, graceSeconds: 1, publishSeconds: 1 },
     });
     await pod.create();
-    expect(await untilOutcome(pod, isNotAlive)).toMatchObject({ kind: expect.stringMatching(/failed|lost/) });
+    expect(await untilOutcome(pod, isNotAlive)).toMatchObject({ kind: 'failed', type: 'PhaseTimedOut' });
   });
 });
 
@@ -240,11 +247,7 @@ describe('the runtime', () => {
     const namespace = pods.namespace.name;
     const { metadata, ...rest } = await pods.core.createNamespacedPod({
       namespace,
-      body: (await import('../../infra/pods/kubernetesSpec.ts')).kubernetesPod(
-        pod.spec,
-        { ...pods.settings, instance: 'another' },
-        'http://127.0.0.1',
-      ),
+      body: kubernetesPod(pod.spec, { ...pods.settings, instance: 'another' }, 'http://127.0.0.1'),
     });
     expect(rest.kind).toBe('Pod');
     await expect(pod.create()).rejects.toMatchObject({ type: 'PodConflict' });
@@ -271,37 +274,66 @@ describe('the runtime', () => {
     }
   });
 
-  test('tells of a cluster that refuses it, and of one that is away', async () => {
-    const { connectCluster } = await import('../../infra/pods/clusterClient.ts');
-    const { kubernetesPods } = await import('../../infra/pods/kubernetes.ts');
+  test('tells of a cluster that refuses it', async () => {
     const pod = await aPod({ command: 'x' });
-    const gatewayUrl = 'http://127.0.0.1:1';
     const elsewhere = kubernetesPods({
       cluster: connectCluster({ kubeconfigPath: pods.namespace.kubeconfig, namespace: 'default' }),
       settings: pods.settings,
-      gatewayUrl,
+      gatewayUrl: 'http://127.0.0.1:1',
     });
-    await expect(elsewhere.create(pod.spec, () => undefined)).rejects.toMatchObject({
-      type: 'ClusterMisconfigured',
-      retryAfterSeconds: undefined,
-    });
-    await expect(elsewhere.list()).rejects.toMatchObject({ type: 'ClusterMisconfigured' });
+    const refusal = { type: 'ClusterMisconfigured', retryAfterSeconds: undefined };
+    await expect(elsewhere.create(pod.spec, () => undefined)).rejects.toMatchObject(refusal);
+    await expect(elsewhere.list()).rejects.toMatchObject(refusal);
   });
 
-  test('watches: tells changes within a moment, and goes on after its connection broke', async () => {
-    const seen: { readonly pod: PodRef; readonly outcome: PodOutcome; readonly atMs: number }[] = [];
-    const runtime = pods.runtime();
-    const watch = runtime.watch?.((pod, outcome) => void seen.push({ pod, outcome, atMs: Date.now() }));
+  test('tells of a cluster that is away, and goes on once it is back', async () => {
+    const way = await openWay(pods.namespace.kubeconfig);
     try {
       const pod = await aRunningPod();
-      const name = podName(pod.pod);
-      await pods.core.deleteNamespacedPod({ namespace: pods.namespace.name, name, gracePeriodSeconds: 0 });
-      const deletedAtMs = Date.now();
-      const ofPod = () => seen.find(({ pod: { jobId }, outcome }) => jobId === pod.pod.jobId && outcome.kind === 'lost');
-      while (ofPod() === undefined && Date.now() - deletedAtMs < 5_000) await new Promise((resolve) => setTimeout(resolve, 20));
-      expect((ofPod()?.atMs ?? Infinity) - deletedAtMs).toBeLessThan(2_000);
+      const runtime = pods.runtime({}, connectCluster({ kubeconfigPath: way.kubeconfig, namespace: pods.namespace.name }));
+      expect(await runtime.observe(pod.pod)).toEqual({ kind: 'alive' });
+      await way.block();
+      await expect(runtime.observe(pod.pod)).rejects.toMatchObject({ type: 'RuntimeUnavailable', retryAfterSeconds: 2 });
+      await way.unblock();
+      expect(await runtime.observe(pod.pod)).toEqual({ kind: 'alive' });
+    } finally {
+      await way.close();
+    }
+  });
+
+  test('watches: tells changes within a moment, and what happened while its connection was broken', async () => {
+    const way = await openWay(pods.namespace.kubeconfig);
+    const seen: { readonly jobId: string; readonly kind: string; readonly atMs: number }[] = [];
+    const client = connectCluster({ kubeconfigPath: way.kubeconfig, namespace: pods.namespace.name });
+    const watch = pods.runtime({}, client).watch?.(({ jobId }, { kind }) => void seen.push({ jobId, kind, atMs: Date.now() }));
+    const untilLost = async ({ pod: { jobId } }: ClusterPod): Promise<number> => {
+      const giveUpAt = Date.now() + 15_000;
+      for (;;) {
+        const loss = seen.find((change) => change.jobId === jobId && change.kind === 'lost');
+        if (loss !== undefined) return loss.atMs;
+        if (Date.now() > giveUpAt) throw new Error(`no loss among ${JSON.stringify(seen)}`);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    };
+    const kill = async ({ pod }: ClusterPod): Promise<number> => {
+      await pods.core.deleteNamespacedPod({ namespace: pods.namespace.name, name: podName(pod), gracePeriodSeconds: 0 });
+      return Date.now();
+    };
+    try {
+      const first = await aRunningPod();
+      const firstKilled = await kill(first);
+      expect((await untilLost(first)) - firstKilled).toBeLessThan(2_000);
+      await first.close();
+      const second = await aRunningPod();
+      await way.block();
+      await kill(second);
+      expect(seen.some(({ jobId, kind }) => jobId === second.pod.jobId && kind === 'lost')).toBe(false);
+      await way.unblock();
+      await untilLost(second);
+      expect(way.connections()).toBeGreaterThan(1);
     } finally {
       await watch?.close();
+      await way.close();
     }
   });
 

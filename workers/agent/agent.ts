@@ -10,7 +10,7 @@ import { failForGood, failForNow, PhaseFailure } from './failures.ts';
 import { JobOver, type GatewayAddress } from './http.ts';
 import { openLog, type AlgorithmLog } from './log.ts';
 import { scanOutputs } from './outputs.ts';
-import { killAlgorithm, openPipes, type Pipes } from './pipes.ts';
+import { abandonAlgorithm, openPipes, type Pipes } from './pipes.ts';
 import { createProgress, enterPhase, type Progress } from './progress.ts';
 import { publish, type PublishDeps } from './publish.ts';
 import { findSealBreach } from './seal.ts';
@@ -52,7 +52,7 @@ export const runAgent = async (deps: AgentDeps): Promise<void> => {
   } catch (err) {
     if (!(err instanceof JobOver)) throw err;
     // a pod that is being ended with a long grace cannot be hurried any more: it ends when both containers have
-    if (deps.cluster !== undefined) killAlgorithm(deps.controlFolder);
+    if (deps.cluster !== undefined) abandonAlgorithm(deps.controlFolder);
   }
 };
 

@@ -66,12 +66,16 @@ export const openPipes = (folder: string): Pipes => {
     openGate(nonce) {
       writeSync(gate, `go ${nonce}\n`);
     },
-    killAlgorithm: () => killAlgorithm(folder),
+    killAlgorithm() {
+      writeFileSync(path('stop'), '');
+    },
   };
 };
 
-/** Has everything in the algorithm's container killed within about a second, also when this process has ended by then. */
-export const killAlgorithm = (folder: string): void => writeFileSync(`${folder}/stop`, '');
+/** For an agent that does not come back: has the algorithm killed, and its wrapper end without being heard. */
+export const abandonAlgorithm = (folder: string): void => {
+  for (const name of ['taken', 'stop']) writeFileSync(`${folder}/${name}`, '');
+};
 
 /** What lies in the pipe already. @returns undefined when nobody holds its other end */
 const readEarly = (fd: number): Buffer | undefined => {
