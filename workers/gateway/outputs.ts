@@ -1,6 +1,7 @@
 /** `PUT outputs/{n}/parts/{k}` and `POST outputs/{n}/complete`: results on their way into the store. */
 
-import { Readable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import type { Request } from 'express';
 import type { ComputeEnvironment } from '../../infra/environments/environments.ts';
 import type { PodRef } from '../../workflows/contract/job.ts';
@@ -34,8 +35,14 @@ const checkLimits = ({ limits }: ComputeEnvironment, n: number, endBytes: number
   if (endBytes > most) throw outputsTooLarge(`the outputs are larger than the ${limits.outputBytes} bytes that this environment takes`);
 };
 
-const environmentOfPod = async ({ resolveJob, environmentOf }: OutputsDeps, pod: PodRef): Promise<ComputeEnvironment> =>
-  requireEnvironment(environmentOf, (await resolveJob(pod.jobId)).spec.environmentId);
+/** Where the pod runs, and whether anybody will read its results: nobody does a self-test's, and there are many of those. */
+const jobOfPod = async (
+  { resolveJob, environmentOf }: OutputsDeps,
+  pod: PodRef,
+): Promise<{ readonly environment: ComputeEnvironment; readonly isRead: boolean }> => {
+  const { spec } = await resolveJob(pod.jobId);
+  return { environment: requireEnvironment(environmentOf, spec.environmentId), isRead: spec.surface !== 'selfTest' };
+};
 
 const lengthOf = (req: Request, partBytes: number): number => {
   const text = req.headers['content-length'];
@@ -51,6 +58,8 @@ const lengthOf = (req: Request, partBytes: number): number => {
  */
 const bodyOf = (req: Request): Readable => Readable.from(req.iterator({ destroyOnReturn: false }), { objectMode: false });
 
+const nowhere = (): Writable => new Writable({ write: (_chunk, _encoding, done) => done() });
+
 /** Streams one part into the store in constant memory; 204 once its digest has been verified. */
 export const takePart = (deps: OutputsDeps): PodHandler =>
   async function takePart(pod, req, res) {
@@ -61,9 +70,12 @@ export const takePart = (deps: OutputsDeps): PodHandler =>
       throw malformed('a part needs the header c2d-digest: its SHA-256, hex');
     const length = lengthOf(req, partBytes);
     const offset = k * partBytes;
-    checkLimits(await environmentOfPod(deps, pod), n, offset + length);
-    await store.putPart({ ...pod, n }, { k, offset, sha256 }, bodyOf(req));
-    metrics.storedBytes.inc(length);
+    const { environment, isRead } = await jobOfPod(deps, pod);
+    checkLimits(environment, n, offset + length);
+    if (isRead) {
+      await store.putPart({ ...pod, n }, { k, offset, sha256 }, bodyOf(req));
+      metrics.storedBytes.inc(length);
+    } else await pipeline(bodyOf(req), nowhere());
     res.status(204).end();
   };
 
@@ -74,7 +86,8 @@ export const completeOutput = (deps: OutputsDeps): PodHandler =>
     const n = parseNumber(req.params['n']);
     const { sizeBytes, sha256, parts } = outputFile.parse(req.body);
     if (parts !== Math.ceil(sizeBytes / partBytes)) throw malformed('a file has as many parts as its size needs');
-    checkLimits(await environmentOfPod(deps, pod), n, sizeBytes);
-    await store.complete({ ...pod, n }, { sizeBytes, sha256, parts, partBytes });
+    const { environment, isRead } = await jobOfPod(deps, pod);
+    checkLimits(environment, n, sizeBytes);
+    if (isRead) await store.complete({ ...pod, n }, { sizeBytes, sha256, parts, partBytes });
     res.status(204).end();
   };

@@ -34,6 +34,14 @@ describe('outputs', () => {
     expect(await gateway.metrics.registry.metrics()).toMatch(/c2d_gateway_stored_bytes_total 35/);
   });
 
+  test('a self-test’s are taken and kept nowhere: nobody reads them', async () => {
+    const gateway = await startGateway({ spec: { surface: 'selfTest' } });
+    expect((await putPart(gateway, [0, 0], 'some text')).status).toBe(204);
+    expect((await gateway.post('/outputs/0/complete', completion('some text'))).status).toBe(204);
+    await expect(gateway.store.read({ ...gateway.pod, n: 0 })).rejects.toThrow();
+    expect(await gateway.metrics.registry.metrics()).toMatch(/c2d_gateway_stored_bytes_total 0/);
+  });
+
   test('a part that arrives damaged is to be sent again', async () => {
     const gateway = await startGateway();
     const response = await putPart(gateway, [0, 0], 'damaged', sha256('whole'));
