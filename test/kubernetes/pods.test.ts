@@ -5,7 +5,6 @@ import { connectCluster } from '../../infra/pods/clusterClient.ts';
 import { kubernetesPods } from '../../infra/pods/kubernetes.ts';
 import { kubernetesPod } from '../../infra/pods/kubernetesSpec.ts';
 import { podName } from '../../workflows/contract/ids.ts';
-import type { PodRef } from '../../workflows/contract/job.ts';
 import type { PodOutcome } from '../../workflows/contract/pod.ts';
 import { describePods, exitOf } from '../infra/pods/pods.suite.ts';
 import { prepareClusterPod, startClusterPods, type ClusterPod, type ClusterPodOptions, type ClusterPods } from './clusterPods.ts';

@@ -90,7 +90,8 @@ const drive = async (deps: AgentDeps, onOver: () => void): Promise<void> => {
   const run: Run = { ...deps, plan, pipes, stateFile, progress, events, log, cancelled: cancelled.signal };
   const { cluster } = deps;
   const hasEnded = (): boolean => state.exit !== null;
-  const ending = cluster && followEnding(gateway, cluster, { hasEnded: () => hasEnded() || !state.released, kill: pipes.killAlgorithm });
+  const ending =
+    cluster && followEnding(gateway, cluster, { hasEnded: () => hasEnded() || !state.released, kill: () => pipes.killAlgorithm() });
   if (!hasEnded()) {
     const ran = runAlgorithm(run);
     await (cluster === undefined ? ran : Promise.race([ran, endBeforeRun(gateway, cluster, () => state.released)]));

@@ -1,0 +1,173 @@
+import { kubernetesPod, type KubernetesPodSettings } from '../../../infra/pods/kubernetesSpec.ts';
+import { anywhere, type PodSpec } from '../../../workflows/contract/pod.ts';
+
+const settings: KubernetesPodSettings = {
+  instance: 'here',
+  agentImage: 'agent@sha256:1',
+  imagePullSecrets: [],
+  hostUsers: true,
+  tmpBytes: 64,
+  agentMemoryBytes: 300,
+  agentCpu: 1,
+};
+const spec: PodSpec = {
+  pod: { jobId: 'a'.repeat(32), podAttempt: 2 },
+  environmentId: 'small',
+  image: `r.example/a@sha256:${'b'.repeat(64)}`,
+  command: ['node', 'a.js'],
+  env: { DIDS: '[]' },
+  resources: { cpu: 0.5, memoryBytes: 1_000, diskBytes: 5_000, devices: { 'example.com/gpu': 2 } },
+  token: 'the-token',
+  deadlineSeconds: 99.5,
+  createSeconds: 60,
+  graceSeconds: 5,
+  publishSeconds: 30,
+  placement: anywhere,
+};
+const make = (changes: Partial<PodSpec> = {}, others: Partial<KubernetesPodSettings> = {}) =>
+  kubernetesPod({ ...spec, ...changes }, { ...settings, ...others }, 'http://10.0.0.1:8080');
+const parts = (pod: ReturnType<typeof make>) => {
+  const [agent, algorithm, ...others] = pod.spec!.containers;
+  expect(others).toEqual([]);
+  return { agent: agent!, algorithm: algorithm! };
+};
+const placement = (changes: Partial<PodSpec['placement']>) => ({ placement: { ...anywhere, ...changes } });
+
+describe('kubernetesPod', () => {
+  test('is one pod of two containers, named and labelled after its job', () => {
+    const pod = make();
+    expect(pod.spec?.initContainers).toBeUndefined();
+    expect(pod.spec?.containers.map(({ name }) => name)).toEqual(['agent', 'algorithm']);
+    expect(pod.metadata).toEqual({
+      name: `c2d-${'a'.repeat(32)}-2`,
+      labels: { 'c2d.instance': 'here', 'c2d.job-id': 'a'.repeat(32), 'c2d.pod-attempt': '2', 'c2d.environment': 'small' },
+      annotations: { 'c2d.create-seconds': '60' },
+    });
+  });
+
+  test('both containers are as little as Pod Security "restricted" allows, and different users', () => {
+    for (const [{ securityContext }, uid] of [
+      [parts(make()).agent, 64_242],
+      [parts(make()).algorithm, 1_000],
+    ] as const)
+      expect(securityContext).toEqual({
+        runAsUser: uid,
+        runAsGroup: uid,
+        runAsNonRoot: true,
+        privileged: false,
+        allowPrivilegeEscalation: false,
+        readOnlyRootFilesystem: true,
+        capabilities: { drop: ['ALL'] },
+        seccompProfile: { type: 'RuntimeDefault' },
+      });
+  });
+
+  test('knows nothing of the cluster, looks nothing up and never begins again', () => {
+    expect(make().spec).toMatchObject({
+      restartPolicy: 'Never',
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      dnsPolicy: 'None',
+      dnsConfig: { nameservers: ['127.0.0.1'] },
+      activeDeadlineSeconds: 100,
+      terminationGracePeriodSeconds: 35,
+    });
+  });
+
+  test('only the environment of the agent has the token', () => {
+    const pod = make();
+    const { agent, ...others } = { ...parts(pod), metadata: pod.metadata };
+    expect(agent.env).toContainEqual({ name: 'C2D_TOKEN', value: 'the-token' });
+    expect(JSON.stringify(others)).not.toContain('the-token');
+    expect(JSON.stringify({ ...agent, env: [] })).not.toContain('the-token');
+  });
+
+  test('the algorithm reads inputs and control, and writes outputs and its /tmp', () => {
+    expect(parts(make()).algorithm.volumeMounts).toEqual([
+      { name: 'data', mountPath: '/data', readOnly: true },
+      { name: 'outputs', mountPath: '/data/outputs' },
+      { name: 'control', mountPath: '/.c2d', readOnly: true },
+      { name: 'tmp', mountPath: '/tmp' },
+    ]);
+    expect(make().spec?.volumes?.find(({ name }) => name === 'tmp')?.emptyDir).toEqual({ medium: 'Memory', sizeLimit: '64' });
+  });
+
+  test('the algorithm gets what it asked for, no more and no less', () => {
+    const amounts = { cpu: '500m', memory: '1000', 'ephemeral-storage': '5000', 'example.com/gpu': '2' };
+    expect(parts(make()).algorithm.resources).toEqual({ requests: amounts, limits: amounts });
+  });
+
+  test('dollar signs are literal in commands, variables and the wrapper', () => {
+    const { algorithm } = parts(make({ command: ['sh', '-c', 'echo $(A) $$ $x'], env: { A: '$(HOME) $$' } }));
+    expect(algorithm.command?.at(-1)).toBe('echo $$(A) $$$$ $$x');
+    expect(algorithm.env).toEqual([{ name: 'A', value: '$$(HOME) $$$$' }]);
+    expect(algorithm.command?.join('').replaceAll('$$', '')).not.toContain('$');
+  });
+
+  test("hides the cluster's variables, but none that the consumer named so", () => {
+    const scriptOf = (env: Record<string, string>): string => parts(make({ env })).algorithm.command?.[3] ?? '';
+    expect(scriptOf({})).toMatch(/unset .*KUBERNETES_SERVICE_HOST.*KUBERNETES_PORT_443_TCP_ADDR/);
+    expect(scriptOf({ KUBERNETES_SERVICE_HOST: 'mine' })).not.toMatch(/KUBERNETES_SERVICE_HOST\b/);
+  });
+
+  test.each([null, []])('a request without an entrypoint is refused with the remedy (%j)', (command) => {
+    expect(() => make({ command })).toThrow(
+      expect.objectContaining({ type: 'ImageUnavailable', message: expect.stringMatching(/set one/) }),
+    );
+  });
+
+  test("an environment's place in the cluster", () => {
+    const own = { key: 'gpu', operator: 'Exists', effect: 'NoSchedule' } as const;
+    const { metadata, spec: made } = make(
+      placement({
+        nodeSelector: { pool: 'gpu' },
+        tolerations: [own],
+        runtimeClassName: 'gvisor',
+        priorityClassName: 'low',
+        labels: { team: 'a', 'c2d.job-id': 'forged', 'c2d.instance': 'forged' },
+      }),
+    );
+    expect(made).toMatchObject({ nodeSelector: { pool: 'gpu' }, runtimeClassName: 'gvisor', priorityClassName: 'low' });
+    expect(made?.tolerations).toContainEqual(own);
+    // ours win: network policies go by them
+    expect(metadata?.labels).toMatchObject({ team: 'a', 'c2d.job-id': 'a'.repeat(32), 'c2d.instance': 'here' });
+  });
+
+  test.each(['not-ready', 'unreachable'])('a node that is %s keeps the pod for half a minute only', (taint) => {
+    expect(make().spec?.tolerations).toContainEqual({
+      key: `node.kubernetes.io/${taint}`,
+      operator: 'Exists',
+      effect: 'NoExecute',
+      tolerationSeconds: 30,
+    });
+  });
+
+  test.each<[string, number | null, 'emptyDir' | 'ephemeral']>([
+    ['never', null, 'emptyDir'],
+    ['for larger jobs only', 5_001, 'emptyDir'],
+    ['from this size on', 5_000, 'ephemeral'],
+  ])('volumes of a storage class: %s', (_what, volumeFromBytes, kind) => {
+    const { spec: made } = make(placement({ volumeFromBytes, storageClassName: 'fast' }));
+    for (const name of ['data', 'outputs']) {
+      const volume = made?.volumes?.find((each) => each.name === name);
+      expect(Object.keys(volume ?? {}).sort()).toEqual(['name', kind].sort());
+      if (kind === 'emptyDir') expect(volume?.emptyDir).toEqual({ sizeLimit: '5000' });
+      else
+        expect(volume?.ephemeral?.volumeClaimTemplate?.spec).toMatchObject({
+          storageClassName: 'fast',
+          resources: { requests: { storage: '5000' } },
+        });
+    }
+    // a fresh volume is root's: the group lets both containers in
+    expect(made?.securityContext).toEqual(kind === 'emptyDir' ? {} : { fsGroup: 64_242, fsGroupChangePolicy: 'OnRootMismatch' });
+  });
+
+  test('user namespaces and pull secrets only where they are configured', () => {
+    expect(make().spec).not.toHaveProperty('hostUsers');
+    expect(make().spec).not.toHaveProperty('imagePullSecrets');
+    expect(make({}, { hostUsers: false, imagePullSecrets: ['one', 'two'] }).spec).toMatchObject({
+      hostUsers: false,
+      imagePullSecrets: [{ name: 'one' }, { name: 'two' }],
+    });
+  });
+});
