@@ -48,6 +48,8 @@ done
 mount --bind "$folder/var-lib" /var/lib
 mount --bind "$folder/var-log" /var/log
 echo 1 > /proc/sys/net/ipv4/ip_forward
+# connections to pods that were killed would keep this network for minutes after its last process
+echo 1 > /proc/sys/net/ipv4/tcp_orphan_retries
 touch "$folder/booted"
 while :; do sleep 1000 & wait $!; done
 `;
@@ -85,7 +87,7 @@ export const startMachine = async (folder: string): Promise<Machine> => {
     await waitUntilReady(program, () => requireFile(path.join(folder, 'booted')), { patienceMs: 20_000, logFile });
     const init = await firstChild(program.pid);
     const addresses = await plugIn(init);
-    return { ...describeMachine(program, init), addresses };
+    return describeMachine(program, init, addresses);
   } catch (err) {
     await program.close();
     throw err instanceof MissingPart
@@ -105,14 +107,16 @@ const firstChild = async (pid: number): Promise<number> => {
   return child;
 };
 
-const describeMachine = (program: Program, init: number): Omit<Machine, 'addresses'> => ({
+const describeMachine = (program: Program, init: number, addresses: ClusterAddresses): Machine => ({
+  addresses,
   run: (file, args) => runProgram('nsenter', enter(init, file, args), { timeoutMs: 60_000 }),
   start: async (options) =>
     superviseInside(await startProgram({ ...options, file: 'nsenter', args: enter(init, options.file, options.args) })),
   ended: program.ended,
   close: async () => {
+    // the cable first, while its name is surely ours: the kernel would take it away some time after the last process
+    if (!program.hasEnded()) await runProgram('ip', ['link', 'delete', addresses.device]).catch(() => undefined);
     await program.close();
-    // the kernel ends the rest after its first process
     while (await isAlive(init)) await delay(10);
   },
 });
