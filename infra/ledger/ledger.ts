@@ -11,7 +11,7 @@ import { nonceOf, reserveJob, spendNonce } from './nonces.ts';
 import { beginPodAttempt, knownClaims, recordPositions } from './places.ts';
 
 export type { EnvironmentLoad } from './environments.ts';
-export type { JobCount, JobFilter, JobRow, ProgressRecord } from './jobs.ts';
+export type { JobFilter, JobRow, ProgressRecord } from './jobs.ts';
 export type { ResultEntry } from './schema.ts';
 
 /** Every operation of the ledger, each safe to repeat. @throws JobFailure ServiceUnavailable while the database is away */
