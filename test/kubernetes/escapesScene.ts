@@ -1,12 +1,9 @@
 /** One hostile job beside an innocent one, and what can be reached from elsewhere: everything that the tests then judge. */
 
 import { randomBytes } from 'node:crypto';
-import { createSocket } from 'node:dgram';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { V1Pod } from '@kubernetes/client-node';
-import { execa } from 'execa';
 import { createKeyring, keyringText } from '../../infra/crypto/keyring.ts';
 import { createPodTokens, type PodTokens } from '../../infra/crypto/podToken.ts';
 import { placeOf } from '../../infra/toolchain/cluster/place.ts';
@@ -19,9 +16,10 @@ import { mainProcessOf } from '../support/containerProcesses.ts';
 import { gatewayAttacks, withToken } from '../support/gatewayAttacks.ts';
 import { eventually } from '../support/heldJobs.ts';
 import { awaitEnd, publishDataset, runRawJob, startRawJob, type EndedJob } from '../support/jobs.ts';
+import { portsOfThisMachine, scanFor, scanFromNetworkOf, startEcho } from '../support/networkScan.ts';
 import type { Scene } from '../support/scene.ts';
 import { clusterOfThisRun } from '../support/testCluster.ts';
-import { listeningPortsIn, startVantagePoints, type VantagePoints } from '../support/vantagePoints.ts';
+import { startVantagePoints, type VantagePoints } from '../support/vantagePoints.ts';
 import { openClients, startListener } from './clusterScene.ts';
 import { askForForbiddenPods } from './forbiddenPods.ts';
 
@@ -184,33 +182,6 @@ const outcomesOf = ({ job, results, log }: EndedJob): Outcomes => {
   const text = results.get('outcomes.json');
   if (text === undefined) throw new Error(`the hostile job ended with ${job.status} ${job.terminationDetails?.reason}\n${log}`);
   return JSON.parse(text.toString()) as Outcomes;
-};
-
-/** Answers datagrams. */
-const startEcho = async (address: string, port: number): Promise<{ close(): void }> => {
-  const socket = createSocket('udp4');
-  socket.on('message', (bytes, from) => socket.send(bytes, from.port, from.address));
-  socket.bind({ address, port });
-  await once(socket, 'listening');
-  return { close: () => void socket.close() };
-};
-
-const portsOfThisMachine = (address: string): readonly number[] =>
-  listeningPortsIn(['tcp', 'tcp6'].map((name) => readFileSync(`/proc/net/${name}`, 'utf8')).join('\n'), address);
-
-/** Body of an attempt: what answers, even if only by refusing. */
-const scanFor = (candidates: readonly (readonly [host: string, port: number])[]): string => `
-  const found = await Promise.all(${JSON.stringify(candidates)}.map(([host, port]) => new Promise((resolve) => {
-    const socket = require('node:net').connect({ host, port });
-    const end = (answers) => { socket.destroy(); resolve(answers ? [host + ':' + port] : []) };
-    socket.setTimeout(4000, () => end(false)).once('connect', () => end(true)).once('error', ({ code }) => end(code === 'ECONNREFUSED'));
-  })));
-  return JSON.stringify(found.flat())`;
-
-const scanFromNetworkOf = async (pid: number, scan: string): Promise<readonly string[]> => {
-  const program = `(async () => {${scan}})().then(console.log)`;
-  const { stdout } = await execa('nsenter', ['--target', String(pid), '--net', '--', process.execPath, '-e', program], { timeout: 60_000 });
-  return JSON.parse(stdout) as string[];
 };
 
 const processOf = ({ status }: V1Pod, container: string): number =>

@@ -5,6 +5,7 @@
  */
 
 import { attackProgram } from './attacks.ts';
+import { networkPrelude } from './attackNetwork.ts';
 import { kernelAttacks, kernelPrelude } from './kernelAttacks.ts';
 
 /** `neighbour`: an ordinary pod of another namespace; `node`: a privileged pod in the node's own network and processes. */
@@ -106,6 +107,10 @@ const reachedByTheNode: Attempts = {
     for (const file of [t.containerdSocket, '/proc/1/root' + t.containerdSocket]) try { return await connects(file) } catch {}`,
 };
 
+const agentsPrelude = `
+const agents = () => pids().filter((pid) => { try { return fs.readFileSync('/proc/' + pid + '/cmdline', 'latin1').includes('/agent/main.cjs') } catch { return false } });
+`;
+
 /** Tried one after the other. */
 const filesAndProcesses: Readonly<Record<Vantage, Attempts>> = {
   neighbour: {
@@ -151,44 +156,6 @@ const filesAndProcesses: Readonly<Record<Vantage, Attempts>> = {
   },
 };
 
-const clusterPrelude = `
-const http = require('node:http'), https = require('node:https');
-const patient = (start) => new Promise((resolve, reject) => {
-  const late = setTimeout(() => reject(new Error('no answer')), 2500);
-  late.unref();
-  start(resolve, reject);
-});
-const asks = (url, headers = {}) => patient((resolve, reject) => {
-  const client = url.startsWith('https:') ? https : http;
-  client.get(url, { headers, rejectUnauthorized: false, agent: false, timeout: 2500 }, (res) => { res.resume(); resolve(res.statusCode) })
-    .on('timeout', function () { this.destroy(new Error('no answer')) })
-    .on('error', reject);
-});
-const exchanges = (port, host, bytes) => patient((resolve, reject) => {
-  const socket = dgram.createSocket(host.includes(':') ? 'udp6' : 'udp4');
-  const ask = () => socket.send(bytes, port, host, (err) => err && reject(err));
-  const again = setTimeout(ask, 1000);
-  socket.on('error', reject).on('message', (answer) => { clearTimeout(again); socket.close(); resolve(answer.length > 0) });
-  ask();
-});
-const echoes = (port, host) => exchanges(port, host, 'echo');
-const question = Buffer.concat([
-  Buffer.from('c2d001000001000000000000', 'hex'),
-  ...'kubernetes.default.svc.cluster.local'.split('.').map((part) => Buffer.from(String.fromCharCode(part.length) + part)),
-  Buffer.from('0000010001', 'hex'),
-]);
-const asksName = (host) => exchanges(${ports.names}, host, question);
-const asksNameOverTcp = (host) => patient((resolve, reject) => {
-  const socket = net.connect(${ports.names}, host, () => socket.write(Buffer.concat([Buffer.from([0, question.length]), question])));
-  socket.on('error', reject).once('data', () => { socket.destroy(); resolve(true) });
-});
-const routeGateway = () => {
-  const [, , gateway] = fs.readFileSync('/proc/net/route', 'utf8').split('\\n').map((line) => line.split('\\t')).find(([, to]) => to === '00000000') ?? [];
-  return Buffer.from(gateway, 'hex').reverse().join('.');
-};
-const agents = () => pids().filter((pid) => { try { return fs.readFileSync('/proc/' + pid + '/cmdline', 'latin1').includes('/agent/main.cjs') } catch { return false } });
-${kernelPrelude}`;
-
 /** Names of all attempts that succeed from that vantage point; each completes "an algorithm never …". */
 export const attemptsOf = (vantage: Vantage): readonly string[] => [
   ...Object.keys(togetherFrom(vantage)),
@@ -201,5 +168,5 @@ const togetherFrom = (vantage: Vantage): Attempts => (vantage === 'neighbour' ? 
 export const clusterAttackProgram = (targets: ClusterTargets, vantages: readonly Vantage[], more: Attempts = {}): string =>
   attackProgram(Object.assign({}, ...vantages.map((vantage) => filesAndProcesses[vantage]), more) as Attempts, {
     atOnce: Object.assign({}, ...vantages.map(togetherFrom)) as Attempts,
-    before: `const t = ${JSON.stringify(targets)};\n${clusterPrelude}`,
+    before: `const t = ${JSON.stringify(targets)};\n${networkPrelude}${agentsPrelude}${kernelPrelude}`,
   });

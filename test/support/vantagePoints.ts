@@ -10,6 +10,7 @@ import { createInstanceName } from '../../infra/toolchain/instanceName.ts';
 import { type AttackOutcome } from './attacks.ts';
 import { ports, type ClusterTargets, type Vantage } from './clusterAttacks.ts';
 import { eventually } from './heldJobs.ts';
+import { listeningPortsIn } from './networkScan.ts';
 
 const startPatienceMs = 180_000;
 
@@ -148,21 +149,6 @@ const aToken = async (core: CoreV1Api, namespace: string): Promise<string> => {
   const body = { spec: { audiences: [], expirationSeconds: 3_600 } };
   const { status } = await core.createNamespacedServiceAccountToken({ name: 'default', namespace, body });
   return status?.token ?? '';
-};
-
-/**
- * Ports of TCP servers, out of the text of /proc/net/tcp and tcp6.
- * @param address those that listen on it or on every address
- */
-export const listeningPortsIn = (table: string, address: string): readonly number[] => {
-  const hex = address
-    .split('.')
-    .reverse()
-    .map((part) => Number(part).toString(16).padStart(2, '0'))
-    .join('')
-    .toUpperCase();
-  const found = [...table.matchAll(/^\s*\d+: ([0-9A-F]+):([0-9A-F]{4}) \S+ 0A /gm)];
-  return [...new Set(found.filter(([, at = '']) => at === hex || /^0+$/.test(at)).map(([, , port = '']) => Number.parseInt(port, 16)))];
 };
 
 /** Starts them, in a namespace that goes with this process. @param image with `node` and busybox */
