@@ -8,8 +8,8 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
-import { releasePlace, requestPlaces } from './contract/messages.ts';
-import { furthestShown, type QueueRef } from './contract/queue.ts';
+import { releasePlace, requestPlaces, viewQueue } from './contract/messages.ts';
+import { furthestShown, type QueueRef, type QueueView } from './contract/queue.ts';
 import { positionsOf, turns, type FairQueue } from './fairQueue.ts';
 import { keepPlaces, type Places } from './places.ts';
 
@@ -48,22 +48,14 @@ const side = proxyActivities<Pick<Activities, 'recordPositions' | 'auditPlaces'>
  * A place is given with the answer to a request or with a signal; it is free again when its job releases it or is over.
  */
 export async function environmentQueue(start: QueueStart): Promise<void> {
-  let isKnown = start.carried !== undefined;
   let isMoved = true;
   const places = keepPlaces(start.carried?.state, () => (isMoved = true));
-  setHandler(requestPlaces, async (request) => {
-    if (!isKnown) await condition(() => isKnown);
-    return places.request(request);
-  });
-  setHandler(releasePlace, async (jobId) => {
-    if (!isKnown) await condition(() => isKnown);
-    places.release([jobId]);
-  });
-  if (!isKnown) {
-    // the queue before this one was ended by hand: who had a place still has it
-    places.recall(await memory.recallPlaces(start.queue));
-    isKnown = true;
-  }
+  setHandler(requestPlaces, (request) => places.request(request));
+  setHandler(releasePlace, (jobId) => places.release([jobId]));
+  setHandler(viewQueue, () => viewOf(places.state()));
+  // a queue before this one may have been ended by hand: who had a place still has it. Who asks meanwhile is not kept
+  // waiting for an answer: those who ask might hold every slot of the worker that has to recall
+  if (start.carried === undefined) places.recall(await memory.recallPlaces(start.queue));
 
   let told: Told = new Map();
   let auditedAtMs = start.carried?.auditedAtMs ?? 0;
@@ -84,6 +76,8 @@ export async function environmentQueue(start: QueueStart): Promise<void> {
   await condition(() => places.isSettled() && allHandlersFinished());
   await continueAsNew<typeof environmentQueue>({ ...start, carried: { state: places.state(), auditedAtMs } });
 }
+
+const viewOf = ({ maxJobs, holding, waiting }: FairQueue): QueueView => ({ maxJobs, holding, waiting });
 
 const isLong = ({ renewAfterEvents = Infinity }: QueueStart): boolean =>
   workflowInfo().continueAsNewSuggested || workflowInfo().historyLength >= renewAfterEvents;

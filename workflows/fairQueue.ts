@@ -49,7 +49,7 @@ export const enqueue = (queue: FairQueue, { maxJobs, claims }: PlaceRequest): Fa
   // who is served at once needs no room to wait
   const room = longestQueue + Math.max(0, maxJobs - queue.holding.length) - queue.waiting.length;
   const fresh = claims.filter(({ jobId }) => !known.has(jobId) && known.add(jobId)).slice(0, Math.max(0, room));
-  const arrived = fresh.map((claim, index) => ({ ...claim, since: queue.clock + index }));
+  const arrived = fresh.map(({ jobId, consumerKey }, index) => ({ jobId, consumerKey, since: queue.clock + index }));
   return { ...queue, maxJobs, clock: queue.clock + fresh.length, waiting: [...queue.waiting, ...arrived] };
 };
 

@@ -40,12 +40,18 @@ const startJob = async ({ ledger, jobs, environments, withdrawals }: StartDeps, 
   const known = await ledger.readJob(jobId);
   const remembered = known && rememberedVerdict(known, asked);
   if (remembered) return remembered;
-  const environment = requireEnvironment(environments, request.environment);
-  await requireOffered(withdrawals, environment);
-  const spec = toJobSpec({ request, jobId, consumerAddress: caller.address, environment, isFree });
-  const reservation = await ledger.reserveJob({ spec, nonce: caller.nonce });
-  if (reservation.kind === 'stale') throw staleNonce(caller.nonce);
-  return jobs.start({ spec, environment });
+  try {
+    const environment = requireEnvironment(environments, request.environment);
+    await requireOffered(withdrawals, environment);
+    const spec = toJobSpec({ request, jobId, consumerAddress: caller.address, environment, isFree });
+    const reservation = await ledger.reserveJob({ spec, nonce: caller.nonce });
+    if (reservation.kind === 'stale') throw staleNonce(caller.nonce);
+    return await jobs.start({ spec, environment });
+  } catch (err) {
+    // a nonce is good for one request, also for one that is refused before it is reserved; the same may come again
+    if (err instanceof Refusal && !(await ledger.spendNonce(caller.address, caller.nonce, jobId)).spent) throw staleNonce(caller.nonce);
+    throw err;
+  }
 };
 
 /** Signature problems come before everything but the shape of the request. */

@@ -36,13 +36,26 @@ const compareAndSet = async (db: JobsDeps['db'] | Transaction<LedgerDatabase>, {
   return row !== undefined;
 };
 
+/** True when this nonce was spent on this job: the same request again, and no replay. */
+const isSpentOn = async (db: JobsDeps['db'] | Transaction<LedgerDatabase>, { address, nonce, jobId }: Spending): Promise<boolean> => {
+  const row = await db
+    .selectFrom('nonces')
+    .select('job_id')
+    .where('address', '=', address.toLowerCase())
+    .where(sql<boolean>`nonce = ${nonce}::numeric`)
+    .executeTakeFirst();
+  return jobId !== null && row?.job_id === jobId;
+};
+
 /**
- * Spends a nonce: of any number of calls with one nonce exactly one succeeds.
+ * Spends a nonce: of any number of calls with one nonce exactly one succeeds, unless they are for one and the same job.
  * @param nonce decimal text of a non-negative integer
+ * @param jobId the job that was asked for with it; null for everything else that is signed
  */
 export const spendNonce = (deps: JobsDeps) =>
-  async function spendNonce(address: string, nonce: string): Promise<SpentNonce> {
-    if (await compareAndSet(deps.db, { address, nonce, jobId: null })) return { spent: true };
+  async function spendNonce(address: string, nonce: string, jobId: string | null = null): Promise<SpentNonce> {
+    const spending = { address, nonce, jobId };
+    if ((await compareAndSet(deps.db, spending)) || (await isSpentOn(deps.db, spending))) return { spent: true };
     return { spent: false, stored: (await nonceOf(deps)(address)) ?? '0' };
   };
 
@@ -56,7 +69,8 @@ export type Reservation = { readonly kind: 'new' | 'same' } | { readonly kind: '
 export const reserveJob = (deps: JobsDeps) =>
   async function reserveJob({ spec, nonce }: { readonly spec: JobSpec; readonly nonce: string }): Promise<Reservation> {
     return deps.db.transaction().execute(async (trx): Promise<Reservation> => {
-      if (await compareAndSet(trx, { address: spec.consumerAddress, nonce, jobId: spec.jobId })) {
+      const spending = { address: spec.consumerAddress, nonce, jobId: spec.jobId };
+      if ((await compareAndSet(trx, spending)) || (await isSpentOn(trx, spending))) {
         const inserted = await trx
           .insertInto('jobs')
           .values(newJobValues(deps, spec))

@@ -11,7 +11,7 @@ import { jobWorkflowId, phaseActivityId, podName } from '../../workflows/contrac
 import type { AgentPhase, AlgorithmExit, JobRecord, PodRef } from '../../workflows/contract/job.ts';
 import { createPlaceQueues, type PlaceQueues, type PlaceQueuesDeps } from '../../infra/temporal/placeQueues.ts';
 import { anywhere, type PodOutcome, type PodSpec } from '../../workflows/contract/pod.ts';
-import type { Claim, KnownClaims, PlaceAnswer, Position, QueueRef } from '../../workflows/contract/queue.ts';
+import type { KnownClaims, Position } from '../../workflows/contract/queue.ts';
 import type { SealVerdict } from '../../workflows/contract/seal.ts';
 import { openWorkflows } from '../../workers/orchestrator/openWorkflows.ts';
 import { aJobRef, aSpec, anAdmission } from './builders.ts';
@@ -59,8 +59,6 @@ export class FakeWorld {
   places = 10;
   /** what the ledger remembers of places, for a queue without memory */
   known: KnownClaims = { holding: [], waiting: [] };
-  /** jobs in the order in which they asked for a place first */
-  readonly arrivals: Claim[] = [];
   /** the most pods that there were at once */
   mostPods = 0;
   /** every position that was told, in order */
@@ -91,7 +89,7 @@ export class FakeWorld {
       },
       vacancies: { vacancy: async () => ({ taken: 0, maxJobs: 10 }) },
       admissions: { readOrder: async (jobId) => ({ spec: aSpec({ jobId }), accepted: null }), acceptJob: async () => undefined },
-      places: { requestPlace: (queue, claim) => this.requestPlace(queue, claim) },
+      places: this.queues,
       attempts: { beginPodAttempt: async ({ jobId, podAttempt }) => void this.attempts.set(jobId, podAttempt) },
       fences: { currentPodAttempt: async (jobId) => this.attempts.get(jobId) ?? null },
       positions: { recordPositions: async (positions) => void this.positions.push(...positions) },
@@ -121,11 +119,6 @@ export class FakeWorld {
       workflows: openWorkflows(this.client),
       openJobs: { openJobs: async () => [], dropEndedLogs: async () => undefined },
     };
-  }
-
-  private requestPlace(queue: QueueRef, claim: Claim): Promise<PlaceAnswer> {
-    if (!this.arrivals.some(({ jobId }) => jobId === claim.jobId)) this.arrivals.push(claim);
-    return this.queues.requestPlace(queue, claim);
   }
 
   private readonly attempts = new Map<string, number>();

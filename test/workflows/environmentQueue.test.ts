@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { CancelledFailure } from '@temporalio/common';
 import { jobWorkflowId, queueWorkflowId } from '../../workflows/contract/ids.ts';
+import { viewQueue } from '../../workflows/contract/messages.ts';
 import type { JobRef } from '../../workflows/contract/job.ts';
 import type { Claim, QueueRef } from '../../workflows/contract/queue.ts';
 import { aJobId, aJobRef } from '../support/builders.ts';
@@ -111,17 +112,18 @@ describe('two hundred jobs of five consumers for three places', () => {
     const consumers = ['a', 'a', 'a', 'a', 'b', 'b', 'c', 'd', 'e'];
     const all = 200;
     await Promise.all(Array.from({ length: all }, (_, n) => jobs.start(consumers[(n * 7) % consumers.length]!)));
-    await until('all have asked', () => world.arrivals.length === all);
+    const view = () => jobs.queueHandle().query(viewQueue);
+    while ((await view().catch(() => ({ waiting: [] }))).waiting.length < all) await delay(100);
     const firstRun = (await jobs.queueHandle().describe()).runId;
 
     const { waiting, holding, serve } = createModel();
-    waiting.push(...world.arrivals);
+    waiting.push(...(await view()).waiting);
     world.places = 3;
     await world.queues.wake(jobs.queue());
     for (let places = 0; places < 3; places += 1) serve();
     for (let ended = 0; ended < all; ended += 1) {
       const expected = holding.map(({ jobId }) => jobId).toSorted();
-      await until(`${expected.join()} run`, () => expected.every(jobs.isRunning));
+      await until(`places are given as expected after ${ended} jobs`, () => expected.every(jobs.isRunning));
       expect(world.starts).toHaveLength(ended + holding.length);
       if (ended === 60 || ended === 130) await restartWorker();
       const [over] = holding.splice((ended * 5) % holding.length, 1);

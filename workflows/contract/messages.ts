@@ -1,8 +1,8 @@
 /** Updates, signals and queries of the workflows. */
 
-import { defineSignal, defineUpdate } from '@temporalio/workflow';
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { Acceptance } from './job.ts';
-import type { PlaceAnswer, PlaceRequest } from './queue.ts';
+import type { PlaceAnswer, PlaceRequest, QueueView } from './queue.ts';
 
 /** Waits for the verdict on a job: resolves once the order is validated, fails with the refusal's type and text. */
 export const awaitAccepted = defineUpdate<Acceptance>('awaitAccepted');
@@ -15,3 +15,6 @@ export const releasePlace = defineSignal<[string]>('releasePlace');
 
 /** Tells a job that waits that it has a place now. */
 export const placeGranted = defineSignal('placeGranted');
+
+/** Who has a place and who waits, for people who look for a cause; nothing depends on it. */
+export const viewQueue = defineQuery<QueueView>('viewQueue');

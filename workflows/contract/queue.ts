@@ -47,6 +47,11 @@ export interface KnownClaims {
   readonly waiting: readonly Claim[];
 }
 
+/** A queue as operators may look at it. */
+export interface QueueView extends KnownClaims {
+  readonly maxJobs: number;
+}
+
 /** What a look at those who hold or await places found. */
 export interface PlaceAudit {
   /** jobs that are over without having said so */

@@ -84,13 +84,14 @@ export class FakeLedger implements JobLedger {
 
   private spend(address: string, nonce: string, jobId: string | null): boolean {
     const stored = this.nonces.get(address.toLowerCase());
+    if (stored?.nonce === BigInt(nonce) && stored.jobId === jobId && jobId !== null) return true;
     if (stored !== undefined && BigInt(nonce) <= stored.nonce) return false;
     this.nonces.set(address.toLowerCase(), { nonce: BigInt(nonce), jobId });
     return true;
   }
 
-  async spendNonce(address: string, nonce: string) {
-    if (this.spend(address, nonce, null)) return { spent: true } as const;
+  async spendNonce(address: string, nonce: string, jobId: string | null = null) {
+    if (this.spend(address, nonce, jobId)) return { spent: true } as const;
     return { spent: false, stored: (await this.nonceOf(address)) ?? '0' } as const;
   }
 

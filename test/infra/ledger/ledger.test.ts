@@ -41,6 +41,15 @@ describe('nonces', () => {
     expect((await test_.ledger.spendNonce(address, nonce)).spent).toBe(spent);
   });
 
+  test('a nonce that was spent on a job is good for that job again, and for no other', async () => {
+    const spec = aSpec();
+    const spend = (jobId: string | null) => test_.ledger.spendNonce(spec.consumerAddress, '9', jobId);
+    const answers = [await spend(spec.jobId), await spend(spec.jobId), await spend(aJobId()), await spend(null)];
+    expect(answers.map(({ spent }) => spent)).toEqual([true, true, false, false]);
+    expect(await test_.ledger.reserveJob({ spec, nonce: '9' })).toEqual({ kind: 'new' });
+    expect(await test_.ledger.reserveJob({ spec, nonce: '9' })).toEqual({ kind: 'same' });
+  });
+
   test('the spelling of an address makes no second nonce', async () => {
     const address = `0x${'aB'.repeat(20)}`;
     await test_.ledger.spendNonce(address, '5');
