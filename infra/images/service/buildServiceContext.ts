@@ -43,7 +43,7 @@ export const serviceTag = async (): Promise<string> => {
 /** Writes the context into `folder`, which is empty. */
 export const writeServiceContext = async (folder: string): Promise<void> => {
   for (const source of serviceSources) await copyWhole(source, folder);
-  for (const name of await listPackages()) await copyPackage(name, folder);
+  await Promise.all((await listPackages()).map((name) => copyPackage(name, folder)));
   await copyFile(containerfile, path.join(folder, 'Containerfile'));
 };
 

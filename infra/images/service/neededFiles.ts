@@ -8,9 +8,9 @@ const nativeFolder = (architecture: string): string => libc[architecture as keyo
 export const temporalNative = (architecture: string = process.arch): string =>
   `node_modules/@temporalio/core-bridge/releases/${nativeFolder(architecture)}/index.node`;
 
-/** Declarations, source maps and documents; the image's own Node; native parts for other machines and their sources. */
+/** TypeScript of packages, which Node does not load, source maps and documents; the image's own Node; native parts for other machines and their sources. */
 const unneeded: readonly RegExp[] = [
-  /\.d\.[cm]?ts$/,
+  /^node_modules\/.*\.[cm]?ts$/,
   /\.map$/,
   /\.md$/i,
   /^node_modules\/(\.bin|\.cache|node-linux-[^/]+)(\/|$)/,

@@ -10,8 +10,19 @@ const chart = path.resolve(import.meta.dirname, '../../../infra/helm/durable-c2d
 /** Any object of the chart; tests know what they look for. */
 export type Rendered = KubernetesObject & Readonly<Record<string, any>>; // eslint-disable-line @typescript-eslint/no-explicit-any
 
-/** @param files in the chart's `ci` folder, in order */
-export const renderChart = async (...files: readonly string[]): Promise<readonly Rendered[]> => {
+const rendered = new Map<string, Promise<readonly Rendered[]>>();
+
+/** @param files in the chart's `ci` folder, in order; each set is rendered once, so change nothing in what you get */
+export const renderChart = (...files: readonly string[]): Promise<readonly Rendered[]> => {
+  const key = files.join();
+  const earlier = rendered.get(key);
+  if (earlier !== undefined) return earlier;
+  const objects = render(files);
+  rendered.set(key, objects);
+  return objects;
+};
+
+const render = async (files: readonly string[]): Promise<readonly Rendered[]> => {
   const helm = await ensureHelm();
   const values = files.flatMap((file) => ['--values', path.join(chart, 'ci', file)]);
   const text = await runProgram(helm.path, ['template', 'c2d', chart, '--namespace', 'durable-c2d', ...values], { timeoutMs: 60_000 });
