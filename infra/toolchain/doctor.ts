@@ -4,6 +4,11 @@ import { areClientsCached, ensureClients } from './clients.ts';
 import { canInstallPackages } from './debian.ts';
 import { findBusybox } from './busybox.ts';
 import { cacheFolder } from './cache.ts';
+import { findCoreDns } from './cluster/coreDns.ts';
+import { findGo } from './cluster/goPrograms.ts';
+import { findHelm } from './cluster/helm.ts';
+import { findKubernetes } from './cluster/kubernetesPrograms.ts';
+import { findNodePrograms } from './cluster/nodePrograms.ts';
 import { findContainerEngine } from './containerEngine.ts';
 import { findPostgres } from './postgresBinaries.ts';
 import { findTemporalCli } from './temporal.ts';
@@ -13,8 +18,11 @@ import { MissingPart, messageOf, type FoundPart } from './parts.ts';
 /** One line of the table. */
 export interface Diagnosis {
   readonly part: string;
-  /** `ok` here; `fetched on demand`: not here, and `npm run prepare` can try; `missing`: a person must act */
-  readonly state: 'ok' | 'fetched on demand' | 'missing';
+  /**
+   * `ok` here; `fetched on demand`: not here, and `npm run prepare` can try; `missing`: a person must act;
+   * `only for clusters`: not to be had here, and only `npm run cluster` and `npm run test:kubernetes` need it
+   */
+  readonly state: 'ok' | 'fetched on demand' | 'missing' | 'only for clusters';
   readonly version: string;
   /** where it was found */
   readonly where: string;
@@ -28,13 +36,35 @@ interface Examination {
   /** how an absent part will be fetched; undefined if it cannot be here */
   readonly fetch: string | undefined;
   readonly remedy: string;
+  /** nothing but a cluster needs it */
+  readonly isForClusters?: true;
 }
 
 /** Looks at every part; fetches and starts nothing. */
 export const examineMachine = (): Promise<readonly Diagnosis[]> => Promise.all(listExaminations().map(examine));
 
-const listExaminations = (): readonly Examination[] => {
-  const viaApt = canInstallPackages() ? 'apt' : undefined;
+const viaApt = (): string | undefined => (canInstallPackages() ? 'apt' : undefined);
+
+const listExaminations = (): readonly Examination[] => [...listCommonExaminations(), ...listClusterExaminations()];
+
+const listClusterExaminations = (): readonly Examination[] => {
+  const isRoot = process.getuid?.() === 0;
+  const viaGo = isRoot ? (findGo() === undefined ? 'download' : 'download, else a build with Go') : undefined;
+  const remedy = isRoot ? 'install Go 1.24 or newer' : 'a cluster of our own needs root: run as root, or start Docker and install kind';
+  return [
+    {
+      part: 'cluster node',
+      find: findNodePrograms,
+      fetch: viaApt(),
+      remedy: isRoot ? 'install containerd, runc, etcd and the network plugins' : remedy,
+    },
+    { part: 'kubernetes', find: findKubernetes, fetch: viaGo, remedy },
+    { part: 'coredns', find: findCoreDns, fetch: viaGo, remedy },
+    { part: 'helm', find: findHelm, fetch: viaGo ?? 'download', remedy },
+  ].map((examination) => ({ ...examination, isForClusters: true }));
+};
+
+const listCommonExaminations = (): readonly Examination[] => {
   return [
     { part: 'node', find: findNode, fetch: undefined, remedy: '' },
     {
@@ -47,15 +77,16 @@ const listExaminations = (): readonly Examination[] => {
     {
       part: 'container engine',
       find: findContainerEngine,
-      fetch: viaApt,
+      fetch: viaApt(),
       remedy: 'start Docker, set DOCKER_HOST, or install podman and runc',
     },
-    { part: 'busybox', find: findBusybox, fetch: viaApt, remedy: 'install a static busybox, or set C2D_BUSYBOX_PATH to one' },
+    { part: 'busybox', find: findBusybox, fetch: viaApt(), remedy: 'install a static busybox, or set C2D_BUSYBOX_PATH to one' },
     { part: 'client libraries', find: findClients, fetch: 'npm', remedy: '' },
   ];
 };
 
-const examine = async ({ part, find, fetch, remedy }: Examination): Promise<Diagnosis> => {
+const examine = async ({ part, find, fetch, remedy, isForClusters }: Examination): Promise<Diagnosis> => {
+  const absent = isForClusters === true ? 'only for clusters' : 'missing';
   try {
     const found = await find();
     if (found !== undefined) {
@@ -64,14 +95,14 @@ const examine = async ({ part, find, fetch, remedy }: Examination): Promise<Diag
   } catch (err) {
     return {
       part,
-      state: 'missing',
+      state: absent,
       version: '',
       where: '',
       remedy: err instanceof MissingPart ? err.remedy : `${remedy} (${messageOf(err)})`,
     };
   }
   return fetch === undefined
-    ? { part, state: 'missing', version: '', where: '', remedy }
+    ? { part, state: absent, version: '', where: '', remedy }
     : { part, state: 'fetched on demand', version: '', where: fetch, remedy: '' };
 };
 

@@ -5,6 +5,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Listr } from 'listr2';
 import { ensureBusybox } from './busybox.ts';
+import { ensureCoreDns } from './cluster/coreDns.ts';
+import { ensureHelm } from './cluster/helm.ts';
+import { ensureKubernetes } from './cluster/kubernetesPrograms.ts';
+import { ensureNodePrograms } from './cluster/nodePrograms.ts';
 import { ensureAgentImage } from './agentImage.ts';
 import { ensureClients } from './clients.ts';
 import { ensureNodeAlgorithmImage } from './algorithmImage.ts';
@@ -30,22 +34,32 @@ const prepareImages: Preparation = async (report) => {
   }
 };
 
+const prepareCluster: Preparation = async (report) => {
+  const found: string[] = [];
+  for (const ensure of [ensureNodePrograms, ensureKubernetes, ensureCoreDns, ensureHelm]) found.push(describePart(await ensure(report)));
+  return found.join(', ');
+};
+
 const preparations: Readonly<Record<string, Preparation>> = {
   temporal: async (report) => describePart(await ensureTemporalCli(report)),
   postgres: async () => describePart(await findPostgres()),
   containers: prepareImages,
   clients: async (report) => describePart(await ensureClients(report)),
+  cluster: prepareCluster,
 };
 
 /** Names that `prepareParts` takes. */
-export const partNames: readonly string[] = Object.keys(preparations);
+const partNames: readonly string[] = Object.keys(preparations);
+
+/** What every command may need. A cluster takes minutes to build and root to run: only who asks for it pays for it. */
+const commonPartNames = partNames.filter((name) => name !== 'cluster');
 
 /**
- * Prepares the named parts, all by default, one after the other: they compete for the same processors and network.
+ * Prepares the named parts, all but the cluster's by default, one after the other: they compete for the same processors and network.
  * Quick when everything is there. Progress goes to the terminal, as plain lines where it is none.
  * @throws MissingPart for the first part that cannot be had; RangeError for an unknown name
  */
-export const prepareParts = async (names: readonly string[] = partNames): Promise<void> => {
+export const prepareParts = async (names: readonly string[] = commonPartNames): Promise<void> => {
   const unknown = names.find((name) => preparations[name] === undefined);
   if (unknown !== undefined) throw new RangeError(`there is no part ${unknown}; there are ${partNames.join(', ')}`);
   const tasks = new Listr(

@@ -124,5 +124,5 @@ const describeProgram = async (recipe: GoProgramRecipe, had: Pick<FoundPart, 'pa
   const text = await runProgram(file, recipe.versionArguments, { timeoutMs: 60_000 }).catch((err: unknown) => {
     throw new MissingPart(recipe.part, `${file} does not run: ${messageOf(err)}`, recipe.remedy);
   });
-  return { name, version: /\d+\.\d+\.\d+/.exec(text)?.[0] ?? recipe.entry.version, path: file, origin: had.origin };
+  return { name, version: /\d+(\.\d+)+/.exec(text)?.[0] ?? recipe.entry.version, path: file, origin: had.origin };
 };

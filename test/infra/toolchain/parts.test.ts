@@ -2,6 +2,7 @@ import { chmodSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { ensureBusybox } from '../../../infra/toolchain/busybox.ts';
 import { startContainerEngine } from '../../../infra/toolchain/containerEngine.ts';
+import { findKubernetes } from '../../../infra/toolchain/cluster/kubernetesPrograms.ts';
 import { renderDiagnoses } from '../../../infra/toolchain/doctor.ts';
 import { MissingPart } from '../../../infra/toolchain/parts.ts';
 import { chooseAccount } from '../../../infra/toolchain/postgresBinaries.ts';
@@ -39,6 +40,7 @@ describe('a missing part', () => {
     ['a program that is no Temporal CLI', 'TEMPORAL_CLI_PATH', '/bin/true', findTemporalCli],
     ['a busybox that is not there', 'C2D_BUSYBOX_PATH', '/nowhere/busybox', ensureBusybox],
     ['a busybox that needs libraries', 'C2D_BUSYBOX_PATH', process.execPath, ensureBusybox],
+    ['a folder without the programs of Kubernetes', 'C2D_KUBERNETES_DIR', '/nowhere', findKubernetes],
     ['an engine that does not answer', 'DOCKER_HOST', 'unix:///nowhere/docker.sock', () => startContainerEngine({ folder: '/nowhere' })],
     ['an engine of another machine', 'DOCKER_HOST', 'tcp://192.0.2.1:2375', () => startContainerEngine({ folder: '/nowhere' })],
   ])('%s names its variable and the remedy in one line', async (_what, variable, value, attempt) => {
@@ -49,7 +51,7 @@ describe('a missing part', () => {
 
   test('an unknown name is answered with the names there are', async () => {
     await expect(prepareParts(['kubernetes'])).rejects.toThrow(
-      'there is no part kubernetes; there are temporal, postgres, containers, clients',
+      'there is no part kubernetes; there are temporal, postgres, containers, clients, cluster',
     );
   });
 });
