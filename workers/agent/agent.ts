@@ -4,7 +4,7 @@ import { chmod, mkdir, stat } from 'node:fs/promises';
 import type { Plan } from '../gateway/protocol.ts';
 import { followAlgorithm, quotaExit, watchOutputs, type Beginning, type FollowedAlgorithm } from './algorithm.ts';
 import type { Gateway } from './client.ts';
-import { endBeforeRun, followEnding, whileAskingForLooks, type ClusterLife } from './cluster.ts';
+import { endAtOnce, endBeforeRun, endUnheard, followEnding, whileAskingForLooks, type ClusterLife } from './cluster.ts';
 import { startEvents, type EventSender } from './events.ts';
 import { failForGood, failForNow, PhaseFailure } from './failures.ts';
 import { JobOver, type GatewayAddress } from './http.ts';
@@ -48,7 +48,8 @@ interface Run extends AgentDeps {
 export const runAgent = async (deps: AgentDeps): Promise<void> => {
   const over = Promise.withResolvers<never>();
   try {
-    await Promise.race([drive(deps, () => over.reject(new JobOver())), over.promise]);
+    const unheard = deps.cluster === undefined ? [] : [endUnheard(deps.cluster)];
+    await Promise.race([drive(deps, () => over.reject(new JobOver())), over.promise, ...unheard]);
   } catch (err) {
     if (!(err instanceof JobOver)) throw err;
     // a pod that is being ended with a long grace cannot be hurried any more: it ends when both containers have
@@ -61,7 +62,7 @@ const drive = async (deps: AgentDeps, onOver: () => void): Promise<void> => {
   const stateFile = openState(`${controlFolder}/agent-state.json`);
   const { state } = stateFile;
   const pipes = openPipes(controlFolder);
-  const plan = await gateway.plan();
+  const plan = await Promise.race([gateway.plan(), ...(deps.cluster === undefined ? [] : [endAtOnce(deps.cluster)])]);
   await Promise.all(
     ['inputs', 'transformations', 'ddos', 'logs', 'outputs'].map((name) => mkdir(`${dataFolder}/${name}`, { recursive: true })),
   );

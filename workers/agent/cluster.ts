@@ -1,7 +1,8 @@
 /** What is different on a cluster: others start the containers, and end the pod as a whole. */
 
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Gateway } from './client.ts';
-import { JobOver } from './http.ts';
+import { JobOver, Refused, type Send } from './http.ts';
 
 /** The cluster's part in one run. */
 export interface ClusterLife {
@@ -9,6 +10,8 @@ export interface ClusterLife {
   readonly graceSeconds: number;
   /** aborted when the pod is being ended: by a stop, an administrator, a node that is emptied */
   readonly ending: AbortSignal;
+  /** when the gateway answered last, milliseconds since the epoch; any answer counts */
+  readonly heardAtMs: () => number;
 }
 
 type Reporting = Pick<Gateway, 'report' | 'nextAttempt'>;
@@ -38,6 +41,47 @@ export const whileAskingForLooks = async <Result>(gateway: Reporting, work: Prom
 
 const askForLook = (gateway: Reporting, message: string): Promise<unknown> =>
   gateway.report({ outcome: 'failed', phase: 'stageInputs', type: 'PodChanged', message, retryable: true });
+
+/** A sender that remembers when the gateway answered last, whatever it said. */
+export const rememberAnswers = (send: Send): { readonly send: Send; readonly heardAtMs: () => number } => {
+  let heardAtMs = Date.now();
+  const hear = (): void => void (heardAtMs = Date.now());
+  return {
+    heardAtMs: () => heardAtMs,
+    async send(call) {
+      try {
+        const answer = await send(call);
+        hear();
+        return answer;
+      } catch (err) {
+        if (err instanceof Refused) hear();
+        throw err;
+      }
+    },
+  };
+};
+
+/**
+ * How long a gateway may be away while the pod is being ended. A kubelet does not shorten a grace that has begun, and
+ * that grace may be an hour: an agent that nobody will ever answer must not keep the pod so long.
+ */
+const unheardMs = 120_000;
+const lookEveryMs = 1_000;
+
+/** Rejects with JobOver once the pod is being ended and no gateway has answered for too long; else never ends. */
+export const endUnheard = async ({ ending, heardAtMs }: ClusterLife, patienceMs = unheardMs): Promise<never> => {
+  await aborted(ending);
+  const endedAtMs = Date.now();
+  while (Date.now() - Math.max(heardAtMs(), endedAtMs) < patienceMs)
+    await pause(Math.min(lookEveryMs, patienceMs), undefined, { ref: false });
+  throw new JobOver();
+};
+
+/** Rejects with JobOver when the pod is being ended: before the plan is known, there is nothing to be done. */
+export const endAtOnce = async ({ ending }: ClusterLife): Promise<never> => {
+  await aborted(ending);
+  throw new JobOver();
+};
 
 /** The pod ends before its algorithm began: nothing is there to be published. Rejects with JobOver, else never ends. */
 export const endBeforeRun = async (gateway: Reporting, { ending }: ClusterLife, isReleased: () => boolean): Promise<never> => {

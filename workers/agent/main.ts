@@ -2,6 +2,7 @@
 
 import { runAgent } from './agent.ts';
 import { createGateway } from './client.ts';
+import { rememberAnswers } from './cluster.ts';
 import { readConfig } from './config.ts';
 import { createSend } from './http.ts';
 
@@ -14,12 +15,13 @@ process.on('SIGINT', () => undefined);
 // no await at the top: the image has all modules in one CommonJS file
 const run = async (): Promise<void> => {
   const { gateway: address, token, dataFolder, controlFolder, clusterGraceSeconds } = readConfig(process.env);
+  const { send, heardAtMs } = rememberAnswers(createSend(address, token));
   await runAgent({
-    gateway: createGateway(createSend(address, token)),
+    gateway: createGateway(send),
     address,
     dataFolder,
     controlFolder,
-    ...(clusterGraceSeconds !== undefined && { cluster: { graceSeconds: clusterGraceSeconds, ending: ending.signal } }),
+    ...(clusterGraceSeconds !== undefined && { cluster: { graceSeconds: clusterGraceSeconds, ending: ending.signal, heardAtMs } }),
   });
 };
 
