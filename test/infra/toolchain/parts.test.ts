@@ -10,7 +10,7 @@ import { prepareParts } from '../../../infra/toolchain/prepare.ts';
 import { findTemporalCli } from '../../../infra/toolchain/temporal.ts';
 import { createTemporaryFolder } from './temporaryFolder.ts';
 
-const touched = ['TEMPORAL_CLI_PATH', 'C2D_BUSYBOX_PATH', 'DOCKER_HOST'] as const;
+const touched = ['TEMPORAL_CLI_PATH', 'C2D_BUSYBOX_PATH', 'C2D_KUBERNETES_DIR', 'DOCKER_HOST'] as const;
 const before = Object.fromEntries(touched.map((key) => [key, process.env[key]]));
 
 afterEach(() => {
