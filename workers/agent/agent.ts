@@ -6,7 +6,7 @@ import { followAlgorithm, quotaExit, watchOutputs, type Beginning, type Followed
 import type { Gateway } from './client.ts';
 import { endAtOnce, endBeforeRun, endUnheard, followEnding, whileAskingForLooks, type ClusterLife } from './cluster.ts';
 import { startEvents, type EventSender } from './events.ts';
-import { failForGood, failForNow, PhaseFailure } from './failures.ts';
+import { failForGood, PhaseFailure } from './failures.ts';
 import { JobOver, type GatewayAddress } from './http.ts';
 import { openLog, type AlgorithmLog } from './log.ts';
 import { scanOutputs } from './outputs.ts';
@@ -14,7 +14,7 @@ import { abandonAlgorithm, openPipes, type Pipes } from './pipes.ts';
 import { createProgress, enterPhase, type Progress } from './progress.ts';
 import { publish, type PublishDeps } from './publish.ts';
 import { findSealBreach } from './seal.ts';
-import { stageFiles } from './stage.ts';
+import { untilStaged } from './staging.ts';
 import { openState, type AgentState, type AlgorithmExit, type StateFile } from './state.ts';
 
 /** What {@link runAgent} needs. */
@@ -174,18 +174,6 @@ const unsealedFailure = (why: string): PhaseFailure =>
       : `the algorithm could reach a network (${why}), so it was not started`,
     false,
   );
-
-const untilStaged = async (run: Run): Promise<{ readonly files: number; readonly bytes: number }> => {
-  for (;;) {
-    try {
-      return await stageFiles({ ...run, signal: run.cancelled });
-    } catch (err) {
-      if (!(err instanceof PhaseFailure)) throw err;
-      if (!err.retryable) return failForGood(run.gateway, 'stageInputs', err);
-      await failForNow(run.gateway, 'stageInputs', err);
-    }
-  }
-};
 
 const reportExit = async ({ gateway, stateFile }: Run): Promise<void> => {
   const { state } = stateFile;

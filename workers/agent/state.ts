@@ -15,6 +15,8 @@ export interface AgentState {
   /** the wrapper was there when the gate was opened: if it is gone later, the algorithm has ended */
   released: boolean;
   releasedAtMs: number | null;
+  /** when the first agent of this pod began to stage */
+  stagingSinceMs: number | null;
   staged: { files: number; bytes: number } | null;
   startedAtMs: number | null;
   startReported: boolean;
@@ -53,6 +55,7 @@ const newState = (): AgentState => ({
   nonce: randomBytes(16).toString('hex'),
   released: false,
   releasedAtMs: null,
+  stagingSinceMs: null,
   staged: null,
   startedAtMs: null,
   startReported: false,

@@ -37,11 +37,11 @@ export const servePlan = ({ resolveJob, environmentOf, settings }: PlanDeps): Po
   async function servePlan(pod, _req, res) {
     const { spec, files } = await resolveJob(pod.jobId);
     const { limits } = requireEnvironment(environmentOf, spec.environmentId);
-    const { inputBytes, logBytes, outputBytes, outputFiles, transferPatienceSeconds } = limits;
+    const { inputBytes, logBytes, outputBytes, outputFiles, stageSeconds, transferPatienceSeconds } = limits;
     const plan: Plan = {
       ...pod,
       files: files.map(({ planned }) => planned),
-      limits: { inputBytes, logBytes, outputBytes, outputFiles, transferPatienceSeconds, partBytes: settings.partBytes },
+      limits: { inputBytes, logBytes, outputBytes, outputFiles, stageSeconds, transferPatienceSeconds, partBytes: settings.partBytes },
       heartbeatSeconds: settings.heartbeatSeconds,
       seal: await sealWithAddress(settings.seal),
     };

@@ -51,6 +51,8 @@ export const plan = z.object({
     outputBytes: z.number().int().positive(),
     outputFiles: z.number().int().positive(),
     partBytes: z.number().int().positive(),
+    /** seconds after which staging is given up, however often it was tried */
+    stageSeconds: z.number().positive(),
     /** seconds without a single new byte after which a transfer is given up */
     transferPatienceSeconds: z.number().positive(),
   }),

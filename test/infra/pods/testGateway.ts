@@ -191,6 +191,7 @@ export const aPlan = (
     outputBytes: 50_000_000,
     outputFiles: 1_000,
     partBytes: 1_000_000,
+    stageSeconds: 60,
     transferPatienceSeconds: 5,
     ...changes.limits,
   },
