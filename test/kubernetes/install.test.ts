@@ -43,6 +43,20 @@ const readRights = (listing: string) => {
 let surroundings: Surroundings | undefined;
 const shell = (commands: string): Promise<string> => surroundings!.shell(commands);
 
+/** Adds what the cluster says to a failure. */
+const explain = async (err: unknown): Promise<never> => {
+  const looks = [
+    `kubectl --namespace ${namespace} get pods --output wide`,
+    `kubectl --namespace ${namespace} get events --sort-by .lastTimestamp | tail -30`,
+    ...['api', 'orchestrator', 'gateway'].map(
+      (process) => `kubectl --namespace ${namespace} logs --selector app.kubernetes.io/component=${process} --tail 15`,
+    ),
+  ];
+  const seen: string[] = [];
+  for (const look of looks) seen.push(await shell(look).catch((failure: unknown) => String(failure)));
+  throw new Error([err instanceof Error ? err.message : String(err), ...seen].join('\n'), { cause: err });
+};
+
 /** What must be true once a section's commands have run. */
 const expectations: Readonly<Record<string, () => Promise<void>>> = {
   Install: async () => {
@@ -96,7 +110,7 @@ describe('docs/install.md', () => {
     async ({ title, commands }) => {
       if (isBroken) throw new Error('an earlier section failed');
       isBroken = true;
-      for (const block of commands) await shell(block);
+      for (const block of commands) await shell(block).catch(explain);
       await expectations[title]?.();
       isBroken = false;
     },

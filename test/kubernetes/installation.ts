@@ -103,10 +103,15 @@ const openShell = async (cluster: Cluster, variables: Readonly<Record<string, st
     CONTAINERD_ADDRESS: facts.containerdSocket,
     // jest's own are for jest
     NODE_OPTIONS: '',
+    BASH_ENV: '',
   };
   return async (commands) => {
     try {
-      const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', commands], { cwd: project, env, maxBuffer: 64 * 1024 ** 2 });
+      const { stdout } = await run('bash', ['--norc', '-euo', 'pipefail', '-c', commands], {
+        cwd: project,
+        env,
+        maxBuffer: 64 * 1024 ** 2,
+      });
       return stdout;
     } catch (err) {
       const { stdout, stderr } = err as { stdout: string; stderr: string };
