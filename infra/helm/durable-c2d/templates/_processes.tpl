@@ -168,7 +168,7 @@ spec:
             httpGet: { path: /health/ready, port: health }
             periodSeconds: 2
             timeoutSeconds: 5
-            failureThreshold: 90
+            failureThreshold: 300
           # From then on a dependency that is away must not take all replicas out of service at once: they say 503
           # with a reason themselves, and go on by themselves.
           readinessProbe:
