@@ -62,12 +62,7 @@ const nodeOf = (name: string): string => `${clusterName(name)}-control-plane`;
 const folderOf = (name: string): string => path.join(cacheFolder(), 'clusters', `${name}.kind`);
 const kubeconfigOf = (name: string): string => path.join(folderOf(name), 'kubeconfig');
 
-const start = async ({
-  name,
-  isEnforcingPolicies = true,
-  isDetached = false,
-  report = () => undefined,
-}: ClusterOptions): Promise<Cluster> => {
+const start = async ({ name, isEnforcingPolicies = true, report = () => undefined }: ClusterOptions): Promise<Cluster> => {
   if (!isEnforcingPolicies) throw cannotSwitchPolicies();
   const { path: file } = await ensureKind(report);
   await mkdir(folderOf(name), { recursive: true });
