@@ -21,6 +21,8 @@ const defaultTimes: SealTimes = { leastMs: 300, unknownMs: 1_500, settleMs: 5_00
 
 /** An open path is as quick as the one to the gateway beside it; this many times slower, nobody is there. */
 const slowness = 20;
+/** Long enough for the kernel to have repeated a lost packet; no machine is so busy that an open path needs more. */
+const mostMs = 3_000;
 const retryPauseMs = 250;
 
 type Reach = 'reached' | 'refused' | 'unreachable';
@@ -31,7 +33,7 @@ type Reach = 'reached' | 'refused' | 'unreachable';
  * How long silence must last to count as a policy that drops packets: a policy that lets packets through has the canary
  * answer as fast as the gateway, which listens beside it and is asked at the same moment. So the wait is twenty times
  * the gateway's answer, and never below 0.3 s; a machine too busy to notice an answer is too busy to notice the
- * gateway's, and waits longer. Two connections are tried, half the wait apart: one lost packet proves nothing, and the
+ * gateway's, and waits longer, three seconds at most. Two connections are tried, half the wait apart: one lost packet proves nothing, and the
  * kernel repeats it only after a second. Before silence is believed the event loop has one more round, so that an
  * answer which has come counts even if the process was held up. The gateway's answer also proves that the pod has a
  * network at all: a network that is not there yet would look like a sealed one.
@@ -75,7 +77,7 @@ const look = async (
     () => 'unreachable' as const,
   );
   const control = await tryToReach(gateway, AbortSignal.timeout(unknownMs));
-  const waitMs = control === 'reached' ? Math.max(leastMs, slowness * (performance.now() - startedAt)) : unknownMs;
+  const waitMs = control === 'reached' ? Math.min(mostMs, Math.max(leastMs, slowness * (performance.now() - startedAt))) : unknownMs;
   const deadline = setTimeout(
     () => setImmediate(() => setImmediate(() => ended.abort())),
     Math.max(0, startedAt + waitMs - performance.now()),
