@@ -16,6 +16,8 @@ export interface WrapperSettings {
   /** the shared control folder, read-only here */
   readonly controlFolder?: string;
   readonly outputsFolder?: string;
+  /** a folder that it may write */
+  readonly tmpFolder?: string;
 }
 
 /** Devices that a kernel puts into every network namespace once their module is loaded; without a route they lead nowhere. */
@@ -43,8 +45,9 @@ done < /proc/net/route
  * learns of any end, also of a kill -9. Its last word is repeated until the agent has taken it
  * (`taken` in the control folder): what is written to a pipe while the agent is between two lives is lost, and so is what
  * lies in the log's pipe once nobody holds that. TERM goes on to the algorithm, once; whoever sent it, or a `stop` in the
- * control folder, kills what does not heed it. It uses shell builtins and the busybox of the control folder only: the
- * image may be empty. Nothing it needs is exported to the algorithm.
+ * control folder, kills what does not heed it. It watches for that, and for its deadline, by itself: the algorithm has its
+ * user, so it could end or freeze any other process, but not the first one of its container. It uses shell builtins and
+ * the busybox of the control folder only: the image may be empty. Nothing it needs is exported to the algorithm.
  */
 export const wrapperScript = ({
   seal,
@@ -53,10 +56,12 @@ export const wrapperScript = ({
   hiddenVariables = [],
   controlFolder = '/.c2d',
   outputsFolder = '/data/outputs',
+  tmpFolder = '/tmp',
 }: WrapperSettings): string => `
 c2d=${controlFolder}
 bb=$c2d/busybox
-unset SHLVL OLDPWD PWD c2d_step c2d_go c2d_nonce c2d_child c2d_code c2d_status c2d_again c2d_program c2d_stopped c2d_watch c2d_word ${hiddenVariables.join(' ')}
+c2d_pipe=${tmpFolder}/.c2d-$$
+unset SHLVL OLDPWD PWD c2d_step c2d_go c2d_nonce c2d_child c2d_code c2d_program c2d_stopped c2d_again c2d_now c2d_rest c2d_end c2d_word ${hiddenVariables.join(' ')}
 refuse() { [ -e $c2d/ready ] && echo "unsealed $1" >&4; exit 125; }
 trap 'exit 143' TERM INT
 c2d_n=0
@@ -70,6 +75,9 @@ c2d_uid=$($bb id -u)
 [ "$c2d_uid" != 0 ] || refuse root
 [ "$c2d_uid" != ${agentUid} ] || refuse uid
 ${seal === 'noNetwork' ? sealProof : ''}
+# a pipe of its own that nobody writes to: it waits there with a time limit, and without a process that could be ended or frozen
+$bb mkfifo -m 600 $c2d_pipe && exec 5<> $c2d_pipe || refuse pipe
+$bb rm -f $c2d_pipe
 echo here >&4
 until read -r c2d_go c2d_nonce < $c2d/gate && [ "$c2d_go" = go ]; do $bb sleep 0.01; done
 leave() {
@@ -94,45 +102,38 @@ if ! find_program "$1"; then
 fi
 shift
 c2d_stopped=
-trap 'c2d_again=1; c2d_stopped=1; kill -TERM -1 2>/dev/null' TERM INT
+c2d_step=1
+trap 'c2d_stopped=1; c2d_step=0.1; kill -TERM -1 2>/dev/null' TERM INT
+trap 'c2d_again=1' CHLD
+read -r c2d_now c2d_rest < /proc/uptime
+c2d_end=$((\${c2d_now%%.*}+${Math.ceil(deadlineSeconds)}))
+watch() {
+  c2d_again=
+  jobs -p > /dev/null
+  kill -0 $1 || return 1
+  read -r c2d_now c2d_rest < /proc/uptime
+  if [ -e $c2d/stop ] || [ \${c2d_now%%.*} -ge $c2d_end ]; then kill -KILL -1; fi
+  [ -n "$c2d_again" ] || read -t $c2d_step c2d_rest <&5
+  return 0
+} 2> /dev/null
 echo "started $c2d_nonce" >&4
 (
-  trap - PIPE
+  trap - PIPE CHLD
   ulimit -c 0 -f ${Math.ceil(fileBytes / 512)}
-  exec "$c2d_program" "$@" >&3 2>&3 3>&- 4>&-
+  exec "$c2d_program" "$@" >&3 2>&3 3>&- 4>&- 5>&-
 ) < /dev/null 2> /dev/null &
 c2d_child=$!
-(
-  c2d_step=1
-  trap c2d_step=0.1 TERM
-  exec 3>&- 4>&-
-  c2d_n=0
-  while [ ! -e $c2d/stop ] && [ $c2d_n -lt ${Math.ceil(deadlineSeconds)} ]; do
-    $bb sleep $c2d_step
-    [ $c2d_step != 1 ] || c2d_n=$((c2d_n+1))
-  done
-  kill -KILL -1
-) > /dev/null 2>&1 &
-c2d_watch=$!
-c2d_code=
-while :; do
-  c2d_again=
-  wait $c2d_child
-  c2d_status=$?
-  [ $c2d_status = 127 ] && [ -n "$c2d_code" ] && break
-  c2d_code=$c2d_status
-  [ -n "$c2d_again" ] || break
-done
+while watch $c2d_child; do :; done
+wait $c2d_child
+c2d_code=$?
 c2d_kills=0
 for c2d_file in /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control; do
   [ -r $c2d_file ] || continue
   while read -r c2d_name c2d_value; do [ "$c2d_name" != oom_kill ] || c2d_kills=$c2d_value; done < $c2d_file
   break
 done
-kill -KILL $c2d_watch 2> /dev/null
-wait $c2d_watch 2> /dev/null
 if [ -n "$c2d_stopped" ]; then
-  while kill -0 -1 2> /dev/null; do $bb sleep 0.02; done
+  while watch -1; do :; done
 fi
 kill -KILL -1 2> /dev/null
 c2d_word="exit $c2d_nonce $c2d_code $c2d_kills"
