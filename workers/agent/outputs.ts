@@ -82,7 +82,9 @@ const walkEntry = async (walk: Walk, path: Buffer): Promise<void> => {
   }
   const stats = await lstat(placeOf(walk.root, path)).catch(() => undefined);
   const name = nameOf(path);
-  if (stats?.isDirectory() === true) walk.folders.push(path);
+  // what lies deeper than any path can name could never be counted, and is a burden to whoever removes the volume
+  if (stats?.isDirectory() === true && path.length > maxNameLength / 2) walk.exceeded = 'files';
+  else if (stats?.isDirectory() === true) walk.folders.push(path);
   else if (stats?.isFile() !== true || name.length > maxNameLength) walk.skipped += 1;
   else {
     walk.files.push({ path, name, sizeBytes: stats.size });
