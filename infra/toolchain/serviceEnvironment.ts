@@ -36,8 +36,14 @@ export type RuntimePlaces =
       /** path of a kubeconfig with the orchestrator's rights */
       readonly kubeconfig: string;
       readonly namespace: string;
-      /** where the gateway listens for pods, and where none of them may get to */
-      readonly gateway: { readonly host: string; readonly port: number; readonly canaryPort: number };
+      /** where pods meet the gateway, and where none of them may get to */
+      readonly gateway: {
+        readonly host: string;
+        readonly port: number;
+        /** where the gateway itself listens, if `port` belongs to what stands in front of it */
+        readonly listenPort?: number;
+        readonly canaryPort: number;
+      };
     };
 
 /** Where the parts of one installation are. */
@@ -140,7 +146,7 @@ const kubernetesKeys = ({ kubeconfig, namespace, gateway }: RuntimePlaces & { ki
   },
   gateway: {
     C2D_GATEWAY_HOST: gateway.host,
-    C2D_GATEWAY_PORT: String(gateway.port),
+    C2D_GATEWAY_PORT: String(gateway.listenPort ?? gateway.port),
     C2D_GATEWAY_CANARY_HOST: gateway.host,
     C2D_GATEWAY_CANARY_PORT: String(gateway.canaryPort),
   },

@@ -5,18 +5,16 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type Docker from 'dockerode';
 import type { LocalChain } from './chain/startChain.ts';
-import { createCleanups, settleAll, type Cleanups } from './cleanups.ts';
+import { createCleanups, type Cleanups } from './cleanups.ts';
 import { createInstanceName } from './instanceName.ts';
 import { awaitOffers } from './offers.ts';
 import type { StackCluster } from './jobsNamespace.ts';
 import type { Report } from './parts.ts';
-import { findFreePorts } from './program.ts';
 import type { Restartable } from './restartable.ts';
-import { localEnvironment, serviceEnvironment, type EnvironmentSettings, type ServiceName } from './serviceEnvironment.ts';
-import { readServiceKeys } from './serviceKeys.ts';
-import { startService } from './serviceProcess.ts';
-import { startStackParts, type StackParts } from './stackParts.ts';
-import { prepareStackPods, type PodsPlace, type StackPods } from './stackPods.ts';
+import { localEnvironment, type EnvironmentSettings, type ServiceName } from './serviceEnvironment.ts';
+import { startStackParts } from './stackParts.ts';
+import { prepareStackPods, type PodsPlace } from './stackPods.ts';
+import { startServices, type Replicas, type StackServices } from './stackServices.ts';
 
 /** How to start a stack; nothing is needed. */
 export interface StackOptions {
@@ -33,6 +31,8 @@ export interface StackOptions {
   readonly chartValues?: readonly string[];
   /** false: be up before the environments are offered, which may be never; default true */
   readonly awaitsOffers?: boolean;
+  /** several orchestrators, and with a cluster several gateways behind one address */
+  readonly replicas?: Replicas;
 }
 
 /** The running service. */
@@ -59,6 +59,8 @@ export interface Stack {
   readonly gatewayFolder: string;
   readonly pods: PodsPlace;
   readonly processes: Readonly<Record<ServiceName, Restartable>>;
+  /** those of `processes` and all others of their kind */
+  readonly replicas: StackServices['replicas'];
   /** absent when `DATABASE_URL` names a server that is not ours */
   readonly postgres: Restartable | undefined;
   readonly temporal: Restartable;
@@ -92,12 +94,14 @@ const raiseStack = async (options: StackOptions, cleanups: Cleanups): Promise<St
   const instance = createInstanceName();
   const parts = await startStackParts({ folder, instance, report, cleanups, keep: options.folder !== undefined });
   const pods = await prepareStackPods({ engine: parts.engine, cluster, folder, instance, chartValues, cleanups, report });
-  const services = await startServices({ parts, pods, folder, instance, cleanups, options });
+  const { env = {}, replicas = {} } = options;
+  const environments = environmentsOf(options);
+  const services = await startServices({ parts, pods, folder, instance, cleanups, environments, env, replicas, report });
   if (options.awaitsOffers ?? true) {
     report('waiting until the environments are offered');
     await awaitOffers(
       services.apiUrl,
-      environmentsOf(options).map(({ id }) => id),
+      environments.map(({ id }) => id),
     );
   }
   return {
@@ -131,53 +135,4 @@ const createFolder = async (wanted: string | undefined, cleanups: Cleanups): Pro
   await chmod(folder, 0o711);
   if (wanted === undefined) cleanups.add(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
   return folder;
-};
-
-interface ServicesOptions {
-  readonly parts: StackParts;
-  readonly pods: StackPods;
-  readonly folder: string;
-  readonly instance: string;
-  readonly cleanups: Cleanups;
-  readonly options: StackOptions;
-}
-
-const startServices = async ({
-  parts,
-  pods,
-  folder,
-  instance,
-  cleanups,
-  options,
-}: ServicesOptions): Promise<Pick<Stack, 'apiUrl' | 'storageFolder' | 'processes'>> => {
-  const storageFolder = path.join(folder, 'storage');
-  await mkdir(storageFolder, { recursive: true, mode: 0o700 });
-  const [apiPort = 0, api = 0, orchestrator = 0, gateway = 0] = await findFreePorts(4);
-  const healthPorts = { api, orchestrator, gateway };
-  const environments = serviceEnvironment({
-    databaseUrl: parts.database.url,
-    temporalAddress: parts.temporal.address,
-    temporalNamespace: parts.temporal.namespace,
-    chain: parts.chain,
-    environments: environmentsOf(options),
-    keys: await readServiceKeys(folder),
-    storageFolder,
-    runtime: pods.runtime,
-    agentImage: pods.agentImage,
-    workflowBundle: parts.workflowBundle,
-    instance,
-    apiPort,
-    healthPorts,
-  });
-  options.report?.('starting api, orchestrator and gateway');
-  const start = async (name: ServiceName): Promise<Restartable> => {
-    const env = { ...environments[name], ...options.env };
-    const healthUrl = `http://127.0.0.1:${healthPorts[name]}`;
-    const startedAt = performance.now();
-    const service = cleanups.own(await startService({ name, env, healthUrl, logFile: path.join(folder, 'logs', `${name}.log`) }));
-    options.report?.(`${name} is ready (${((performance.now() - startedAt) / 1_000).toFixed(1)} s)`);
-    return service;
-  };
-  const processes = await settleAll({ api: start('api'), orchestrator: start('orchestrator'), gateway: start('gateway') });
-  return { apiUrl: `http://127.0.0.1:${apiPort}`, storageFolder, processes };
 };
