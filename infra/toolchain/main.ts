@@ -88,6 +88,16 @@ program
   });
 
 program
+  .command('bench:cluster')
+  .description('run trivial jobs on a cluster one after another and compare their times with those of bare pods')
+  .option('--jobs <number>', 'how many to measure', readCount, 50)
+  .option('--cluster <name>', 'use this cluster, which is up, and leave it up; default: one of its own')
+  .action(async (options: { jobs: number; cluster?: string }) => {
+    const { benchCluster } = await import('../../test/bench/cluster.bench.ts');
+    await benchCluster(options);
+  });
+
+program
   .command('bench:transfer')
   .description('stage and publish one large file, and compare the throughput with curl')
   .option('--bytes <number>', 'size of the file', readCount, 1024 ** 3)

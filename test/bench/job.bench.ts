@@ -1,10 +1,10 @@
 /** `npm run bench:job`: trivial jobs one after another, beside the floor of the same pods made by hand. */
 
 import { randomBytes } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
-import { renderTable, round, summarize, type Summary } from './figures.ts';
-import { measureFloor, readTimes, trivialAlgorithm, type FloorDeps, type FloorTimes } from './floor.ts';
-import { awaitTeardown, clockMs, onStage, readJob, type Stage } from './stage.ts';
+import { renderTable, round } from './figures.ts';
+import { measureFloor, type FloorDeps, type FloorTimes } from './floor.ts';
+import { awaitTeardown, onStage, type Stage } from './stage.ts';
+import { pick, runTrivialJob, summarizeJobs, type JobTimes } from './trivialJob.ts';
 
 /** How it is run. */
 export interface JobBenchOptions {
@@ -14,68 +14,6 @@ export interface JobBenchOptions {
 }
 
 const warmUps = 5;
-/** Every look costs the two cores of a small machine what the job needs: shorter, and the measurement measures itself. */
-const pollMs = 20;
-const jobPatienceMs = 120_000;
-
-/** Times of one job in milliseconds from its POST; `exitToTerminal` from the algorithm's exit. */
-interface JobTimes {
-  readonly accepted: number;
-  readonly firstInstruction: number;
-  readonly exitToTerminal: number;
-  readonly terminal: number;
-  readonly results: number;
-  readonly removed: number;
-}
-
-const resources = [
-  { id: 'cpu', amount: 1 },
-  { id: 'ram', amount: 1 },
-  { id: 'disk', amount: 1 },
-];
-
-/** The algorithm that a consumer brings along: code for the image with `node`. */
-const rawAlgorithm = (image: string) => {
-  const at = image.lastIndexOf(':');
-  const container = { entrypoint: 'node $ALGO', image: image.slice(0, at), tag: image.slice(at + 1), checksum: '' };
-  return { meta: { rawcode: trivialAlgorithm, container } };
-};
-
-const runJob = async ({ stack, client, image }: Stage): Promise<JobTimes> => {
-  const { jobId, postedAtMs, acceptedAtMs } = await client.start({ algorithm: rawAlgorithm(image), resources });
-  const { terminalAtMs, resultsAtMs, logIndex } = await followJob(stack, jobId);
-  const removedAtMs = await awaitTeardown(stack, jobId);
-  const { firstAtMs, exitAtMs } = readTimes((await client.result(jobId, logIndex)).toString());
-  return {
-    accepted: acceptedAtMs - postedAtMs,
-    firstInstruction: firstAtMs - postedAtMs,
-    exitToTerminal: terminalAtMs - exitAtMs,
-    terminal: terminalAtMs - postedAtMs,
-    results: resultsAtMs - postedAtMs,
-    removed: removedAtMs - postedAtMs,
-  };
-};
-
-/** Looks until the job has ended and its results are listed. */
-const followJob = async (stack: Stage['stack'], jobId: string) => {
-  const deadline = performance.now() + jobPatienceMs;
-  let resultsAtMs: number | undefined;
-  let terminalAtMs: number | undefined;
-  for (;;) {
-    const job = await readJob(stack, jobId);
-    const now = clockMs();
-    if (job.results.length > 0) resultsAtMs ??= now;
-    if (job.dateFinished !== null) terminalAtMs ??= now;
-    if (terminalAtMs !== undefined && job.status !== 70) throw new Error(`a job ended with status ${job.status}, ${job.statusText}`);
-    if (resultsAtMs !== undefined && terminalAtMs !== undefined) {
-      const logIndex = job.results.find(({ type }) => type === 'algorithmLog')?.index ?? 0;
-      return { resultsAtMs, terminalAtMs, logIndex };
-    }
-    if (performance.now() > deadline) throw new Error(`a job is still "${job.statusText}" after ${jobPatienceMs / 1_000} s`);
-    await delay(pollMs);
-  }
-};
-
 interface Measured {
   readonly jobs: readonly JobTimes[];
   readonly floors: readonly FloorTimes[];
@@ -90,7 +28,7 @@ const measure = async (stage: Stage, { jobs: wanted, print = console.log }: JobB
   for (let round = -warmUps; round < wanted; round += 1) {
     // interleaved: what else the machine does at a time slows down both
     const floor = await measureFloor(floorDeps, randomBytes(16).toString('hex'));
-    const job = await runJob(stage);
+    const job = await runTrivialJob(stage, (jobId) => awaitTeardown(stack, jobId));
     if (round < 0) continue;
     floors.push(floor);
     jobs.push(job);
@@ -102,18 +40,8 @@ const measure = async (stage: Stage, { jobs: wanted, print = console.log }: JobB
 /** Goals at the median, in milliseconds; `withinFloor` beside the floor of the same run. */
 const goals = { accepted: 60, exitToTerminal: 300, results: 800, floorFactor: 2, floorMargin: 300 } as const;
 
-const pick = <Key extends string>(list: readonly Readonly<Record<Key, number>>[], key: Key): Summary =>
-  summarize(list.map((times) => times[key]));
-
 const summarizeAll = ({ jobs, floors }: Measured) => {
-  const job = {
-    accepted: pick(jobs, 'accepted'),
-    firstInstruction: pick(jobs, 'firstInstruction'),
-    exitToTerminal: pick(jobs, 'exitToTerminal'),
-    terminal: pick(jobs, 'terminal'),
-    results: pick(jobs, 'results'),
-    removed: pick(jobs, 'removed'),
-  };
+  const job = summarizeJobs(jobs);
   const floor = { firstInstruction: pick(floors, 'firstInstruction'), exit: pick(floors, 'exit'), removed: pick(floors, 'removed') };
   const ratios = {
     firstInstruction: round(job.firstInstruction.p50 / floor.firstInstruction.p50, 2),

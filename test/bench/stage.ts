@@ -9,7 +9,7 @@ import { ensureClients } from '../../infra/toolchain/clients.ts';
 import type { ClientJob } from '../../infra/toolchain/demo/clientTypes.ts';
 import { findJobObjects } from '../../infra/toolchain/demo/leftovers.ts';
 import type { EnvironmentSettings } from '../../infra/toolchain/serviceEnvironment.ts';
-import { startStack, type Stack } from '../../infra/toolchain/stack.ts';
+import { startStack, type Stack, type StackOptions } from '../../infra/toolchain/stack.ts';
 
 /** What a benchmark works with. */
 export interface Stage {
@@ -22,6 +22,8 @@ export interface Stage {
 /** How the stage is built. */
 export interface StageOptions {
   readonly environments?: readonly EnvironmentSettings[];
+  /** default: pods are containers of this machine's engine */
+  readonly cluster?: StackOptions['cluster'];
   readonly report: (line: string) => void;
 }
 
@@ -30,7 +32,7 @@ export interface StageOptions {
  * @throws what `perform` throws; Error when it was interrupted
  */
 export const onStage = async <Result>(
-  { environments, report }: StageOptions,
+  { environments, cluster, report }: StageOptions,
   perform: (stage: Stage) => Promise<Result>,
 ): Promise<Result> => {
   const interrupted = Promise.withResolvers<never>();
@@ -39,9 +41,9 @@ export const onStage = async <Result>(
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, onSignal);
   let stack: Stack | undefined;
   try {
-    stack = await startStack({ report, ...(environments !== undefined && { environments }) });
+    stack = await startStack({ report, ...(environments !== undefined && { environments }), ...(cluster !== undefined && { cluster }) });
     const busybox = await ensureBusybox();
-    const image = await ensureNodeAlgorithmImage({ docker: stack.docker, busyboxPath: busybox.path, report });
+    const image = await stack.importImage(await ensureNodeAlgorithmImage({ docker: stack.docker, busyboxPath: busybox.path, report }));
     const stage = { stack, image, client: await loadClient(stack) };
     return await Promise.race([perform(stage), interrupted.promise]);
   } finally {
