@@ -23,12 +23,12 @@ interface Servers {
   readonly workflowBundle: WorkflowBundle;
 }
 
-const connect = async (): Promise<Servers> => {
+const connect = async (workflows: string): Promise<Servers> => {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
   const address = process.env.C2D_TEST_TEMPORAL_ADDRESS!;
-  const workflowsPath = fileURLToPath(new URL('../../workflows/index.ts', import.meta.url));
+  const workflowsPath = fileURLToPath(new URL(workflows, import.meta.url));
   const [connection, native, workflowBundle] = await Promise.all([
-    Connection.connect({ address }),
+    Connection.connect({ address, connectTimeout: '60s' }),
     NativeConnection.connect({ address }),
     bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('ERROR') }),
   ]);
@@ -53,15 +53,16 @@ const startWorker = async ({ native, workflowBundle }: Servers, { world, taskQue
 
 /**
  * Call it at the top of a test file. After each test no pod may be left and no agent may have had trouble.
+ * @param workflows the bundle's entry, from this folder
  * @returns a function that gives what the test works with, inside tests
  */
-export const useWorkflowServer = (queueOptions: QueueOptions = {}): (() => WorkflowServer) => {
+export const useWorkflowServer = (queueOptions: QueueOptions = {}, workflows = '../../workflows/index.ts'): (() => WorkflowServer) => {
   let servers: Servers | undefined;
   let current: WorkflowServer | undefined;
   let endWorker = async (): Promise<void> => undefined;
   beforeAll(async () => {
-    servers = await connect();
-  }, 60_000);
+    servers = await connect(workflows);
+  }, 120_000);
   afterAll(async () => {
     await servers?.connection.close();
     await servers?.native.close();
