@@ -8,7 +8,7 @@ const started: { who: Name; jobId: string }[] = [];
 afterEach(async () => {
   for (const { who, jobId } of started.splice(0)) {
     await stop(who, jobId);
-    await awaitEnd(scene(), jobId);
+    await awaitEnd(seenBy(who), jobId);
   }
 }, 60_000);
 
@@ -20,10 +20,15 @@ const untilTold = `process.on('SIGTERM', () => process.exit(0)); setInterval(() 
 
 type Name = 'consumer' | 'publisher';
 
+/** Nobody else is shown a job. */
+const seenBy = (who: Name) => ({ ...scene(), consumer: scene()[who] });
+const ownerOf = (jobId: string): Name => started.find((job) => job.jobId === jobId)?.who ?? 'consumer';
+const endOf = (jobId: string) => awaitEnd(seenBy(ownerOf(jobId)), jobId);
+
 /** Starts a job in the environment with one place, for one of two consumers; it is accepted when this resolves. */
 const startInLine = async (who: Name, over: { code?: string; queueMaxWaitTime?: number } = {}): Promise<string> => {
   const job = { environment: 'line', code: untilTold, queueMaxWaitTime: 300, ...over };
-  const { jobId } = await startRawJob({ ...scene(), consumer: scene()[who] }, job);
+  const { jobId } = await startRawJob(seenBy(who), job);
   started.push({ who, jobId });
   // on a busy machine the verdict may take longer than an answer waits for it
   while ((await scene()[who].computeStatus({ jobId })).length === 0) await delay(50);
@@ -32,8 +37,8 @@ const startInLine = async (who: Name, over: { code?: string; queueMaxWaitTime?: 
 const stop = (who: Name, jobId: string) => scene()[who].computeStop({ jobId });
 
 const reads = (jobId: string, reason: string) =>
-  awaitJob(scene(), jobId, ({ status, statusReason }) => status === 1 && statusReason === reason);
-const runs = (jobId: string) => awaitJob(scene(), jobId, ({ status }) => status === 40);
+  awaitJob(seenBy(ownerOf(jobId)), jobId, ({ status, statusReason }) => status === 1 && statusReason === reason);
+const runs = (jobId: string) => awaitJob(seenBy(ownerOf(jobId)), jobId, ({ status }) => status === 40);
 
 describe('the queue of an environment', () => {
   test(
@@ -53,7 +58,7 @@ describe('the queue of an environment', () => {
       await reads(fourth, 'queued: 3 jobs ahead');
 
       await stop('consumer', third);
-      const { job } = await awaitEnd(scene(), third);
+      const { job } = await endOf(third);
       expect(job).toMatchObject({ status: 80, terminationDetails: { exitCode: null }, algoStartTimestamp: '0', queueMaxWaitTime: 300 });
       await reads(fourth, 'queued: 2 jobs ahead');
       const environment = (await scene().consumer.environments()).find(({ id }) => id === 'line');
@@ -68,7 +73,7 @@ describe('the queue of an environment', () => {
         await runs(next);
       }
       await stop('consumer', fourth);
-      await awaitEnd(scene(), fourth);
+      await endOf(fourth);
     },
     jobPatienceMs,
   );
@@ -81,7 +86,7 @@ describe('the queue of an environment', () => {
       const late = await startInLine('publisher', { queueMaxWaitTime: 15 });
       const waiting = await startInLine('publisher', { code: `console.log('mine')` });
       await reads(waiting, 'queued: 1 job ahead');
-      const { job } = await awaitEnd(scene(), late);
+      const { job } = await endOf(late);
       expect(job).toMatchObject({
         status: 2,
         terminationDetails: {
@@ -90,7 +95,7 @@ describe('the queue of an environment', () => {
       });
       await reads(waiting, 'queued: next');
       await stop('consumer', running);
-      expect((await awaitEnd(scene(), waiting)).log).toBe('mine\n');
+      expect((await endOf(waiting)).log).toBe('mine\n');
     },
     jobPatienceMs,
   );
@@ -102,7 +107,7 @@ describe('the queue of an environment', () => {
       await runs(running);
       await expect(startInLine('publisher', { queueMaxWaitTime: 0 })).rejects.toThrow(/all 1 places of environment line are taken/);
       await stop('consumer', running);
-      await awaitEnd(scene(), running);
+      await endOf(running);
     },
     jobPatienceMs,
   );
