@@ -88,7 +88,7 @@ program
   });
 
 program
-  .command('bench:cluster')
+  .command('bench:kubernetes')
   .description('run trivial jobs on a cluster one after another and compare their times with those of bare pods')
   .option('--jobs <number>', 'how many to measure', readCount, 50)
   .option('--cluster <name>', 'use this cluster, which is up, and leave it up; default: one of its own')

@@ -1,4 +1,4 @@
-/** `npm run bench:cluster`: trivial jobs on a real cluster, one after another, beside the same pods made by hand. */
+/** `npm run bench:kubernetes`: trivial jobs on a real cluster, one after another, beside the same pods made by hand. */
 
 import { randomBytes } from 'node:crypto';
 import { connectCluster, startCluster } from '../../infra/toolchain/cluster/cluster.ts';

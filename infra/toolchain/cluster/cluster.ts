@@ -6,7 +6,7 @@ import type { ClusterReport } from './control.ts';
 import { kindClusters } from './kind.ts';
 import { ownClusters } from './ownClusters.ts';
 
-export type { Cluster, ClusterComponent, ClusterOptions } from './contract.ts';
+export type { Cluster, ClusterOptions } from './contract.ts';
 
 /** A cluster of our own if we may make one; who may not needs Docker and kind. `C2D_CLUSTER` overrules. */
 const chooseMaker = (): ClusterMaker => {

@@ -5,9 +5,6 @@ import path from 'node:path';
 import { cacheFolder } from '../cache.ts';
 import { MissingPart } from '../parts.ts';
 
-/** Name of the cluster for development. */
-export const developmentCluster = 'dev';
-
 const longestSocketPath = 107;
 
 /** What belongs to a cluster on this machine. */
