@@ -29,6 +29,11 @@ const clusterKeys = {
     .transform((names) => names.filter((name) => name !== '')),
   /** false: user namespaces of their own for pods, where nodes can */
   C2D_POD_HOST_USERS: flag.default(true),
+  /** a seccomp profile of the nodes instead of their runtime's default: a file below the kubelet's `seccomp` folder */
+  C2D_POD_SECCOMP_PROFILE: z
+    .string()
+    .regex(/^[\w-][\w.-]*(\/[\w-][\w.-]*)*$/, "is not a path below the kubelet's seccomp folder")
+    .optional(),
   /** tells of changes sooner; nothing depends on it */
   C2D_POD_WATCH: flag.default(true),
 };
@@ -100,6 +105,7 @@ export const kubernetesSettingsOf = (config: PodConfig): KubernetesPodSettings =
   agentImage: config.C2D_AGENT_IMAGE,
   imagePullSecrets: config.C2D_IMAGE_PULL_SECRETS,
   hostUsers: config.C2D_POD_HOST_USERS,
+  ...(config.C2D_POD_SECCOMP_PROFILE !== undefined && { seccompProfile: config.C2D_POD_SECCOMP_PROFILE }),
   tmpBytes: config.C2D_POD_TMP_BYTES,
   agentMemoryBytes: config.C2D_AGENT_MEMORY_BYTES,
   agentCpu: config.C2D_AGENT_CPU,

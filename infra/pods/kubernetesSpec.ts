@@ -24,6 +24,8 @@ export interface KubernetesPodSettings {
   readonly imagePullSecrets: readonly string[];
   /** false gives each pod user namespaces of its own, where the cluster can */
   readonly hostUsers: boolean;
+  /** a profile below the seccomp folder of the nodes' kubelets; absent: the default of their container runtime */
+  readonly seccompProfile?: string;
   /** size of the algorithm's `/tmp`; it counts against its memory */
   readonly tmpBytes: number;
   readonly agentMemoryBytes: number;
@@ -113,7 +115,7 @@ const agentContainer = (spec: PodSpec, settings: KubernetesPodSettings, gatewayU
     { name: 'C2D_TOKEN', value: literal(spec.token) },
     { name: 'C2D_CLUSTER_GRACE_SECONDS', value: String(spec.graceSeconds) },
   ],
-  securityContext: unprivileged(agentUid),
+  securityContext: unprivileged(agentUid, settings),
   resources: agentResources(settings),
   // the kubelet starts the algorithm's container, whose command is this file, once the hook is through
   lifecycle: { postStart: { exec: { command: [imageBusybox, 'sh', '-c', placeBusybox] } } },
@@ -130,7 +132,7 @@ const algorithmContainer = (spec: PodSpec, settings: KubernetesPodSettings): V1C
   imagePullPolicy: 'IfNotPresent',
   command: ['/.c2d/busybox', 'sh', '-c', wrapperOf(spec), 'wrapper', ...commandOf(spec)].map(literal),
   env: Object.entries(spec.env).map(([name, value]) => ({ name, value: literal(value) })),
-  securityContext: unprivileged(algorithmUid),
+  securityContext: unprivileged(algorithmUid, settings),
   resources: algorithmResources(spec),
   volumeMounts: volumesOf(spec, settings).algorithm,
   terminationMessagePolicy: 'File',
@@ -157,7 +159,7 @@ const commandOf = ({ command }: PodSpec): readonly string[] => {
 /** Kubernetes replaces `$(NAME)` in commands and variables; a doubled dollar sign stands for itself. */
 const literal = (text: string): string => text.replaceAll('$', '$$$$');
 
-const unprivileged = (uid: number): V1SecurityContext => ({
+const unprivileged = (uid: number, { seccompProfile }: KubernetesPodSettings): V1SecurityContext => ({
   runAsUser: uid,
   runAsGroup: uid,
   runAsNonRoot: true,
@@ -165,7 +167,7 @@ const unprivileged = (uid: number): V1SecurityContext => ({
   allowPrivilegeEscalation: false,
   readOnlyRootFilesystem: true,
   capabilities: { drop: ['ALL'] },
-  seccompProfile: { type: 'RuntimeDefault' },
+  seccompProfile: seccompProfile === undefined ? { type: 'RuntimeDefault' } : { type: 'Localhost', localhostProfile: seccompProfile },
 });
 
 /** What it asks for is what it gets, so that no job lives at the expense of another. */

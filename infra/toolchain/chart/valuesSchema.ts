@@ -56,6 +56,7 @@ export const keysOfChart: readonly string[] = [
   'C2D_KUBERNETES_NAMESPACE',
   'C2D_IMAGE_PULL_SECRETS',
   'C2D_POD_HOST_USERS',
+  'C2D_POD_SECCOMP_PROFILE',
   'C2D_POD_WATCH',
   'C2D_WORKFLOW_BUNDLE',
 ];
@@ -137,6 +138,9 @@ const jobs = object('The execution pods, and the namespace that has nothing but 
   }),
   imagePullSecrets: list("Secrets of the jobs' namespace with which images are pulled.", requiredName('name of a secret')),
   hostUsers: flag('false: user namespaces for the pods; needs nodes that can'),
+  seccompProfile: text("a profile below the kubelets' seccomp folder; empty: the default of the nodes' container runtime", {
+    pattern: '^([A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*)?$',
+  }),
   watch: flag('watch the pods: changes are noticed sooner'),
   runtimeClass: object('A RuntimeClass for environments to name.', {
     create: flag('make one'),

@@ -162,6 +162,14 @@ describe('kubernetesPod', () => {
     expect(made?.securityContext).toEqual(kind === 'emptyDir' ? {} : { fsGroup: 64_242, fsGroupChangePolicy: 'OnRootMismatch' });
   });
 
+  test.each([
+    [undefined, { type: 'RuntimeDefault' }],
+    ['c2d/hardened.json', { type: 'Localhost', localhostProfile: 'c2d/hardened.json' }],
+  ])('both containers have the system call filter of the nodes that is configured: %s', (seccompProfile, expected) => {
+    const { spec: made } = make({}, seccompProfile === undefined ? {} : { seccompProfile });
+    expect(made?.containers.map(({ securityContext }) => securityContext?.seccompProfile)).toEqual([expected, expected]);
+  });
+
   test('user namespaces and pull secrets only where they are configured', () => {
     expect(make().spec).not.toHaveProperty('hostUsers');
     expect(make().spec).not.toHaveProperty('imagePullSecrets');
