@@ -1,6 +1,6 @@
 /** A registry of images that serves one small image under many names, or fails in the ways real ones do. Plain HTTP. */
 
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -16,10 +16,10 @@ export type RegistryTrouble = { readonly status: number } | 'tampered';
 export interface TestRegistry {
   /** as nodes are to trust it: `address:port` */
   readonly host: string;
-  /** digest of the image, under whatever name: `sha256:…` */
-  readonly digest: string;
-  /** A new name for the image, which has `sh`. @returns it, without a tag: every tag will do */
+  /** A new image, which has `sh`. @returns its name, without a tag: every tag will do */
   name(trouble?: RegistryTrouble): string;
+  /** Digest of the image of that name: `sha256:…`; a node that has seen it asks no more. */
+  digestOf(name: string): string;
   /** From now on the name is served as it should be. */
   heal(name: string): void;
   /** Requests for the manifest so far that were answered with trouble. */
@@ -55,8 +55,14 @@ const packLayer = async (busyboxPath: string): Promise<Buffer> => {
 
 const manifestType = 'application/vnd.docker.distribution.manifest.v2+json';
 
-/** The image as a registry has it. */
-const describeImage = (layer: Buffer): { readonly manifest: Buffer; readonly blobs: ReadonlyMap<string, Blob> } => {
+interface DescribedImage {
+  /** the manifest of one of the images, told apart by their names alone */
+  readonly manifestOf: (repository: string) => Buffer;
+  readonly blobs: ReadonlyMap<string, Blob>;
+}
+
+/** The images as a registry has them. */
+const describeImages = (layer: Buffer): DescribedImage => {
   const config = {
     architecture: process.arch === 'x64' ? 'amd64' : process.arch,
     os: 'linux',
@@ -70,7 +76,8 @@ const describeImage = (layer: Buffer): { readonly manifest: Buffer; readonly blo
   ];
   const [describedConfig, ...layers] = parts.map(({ type, bytes }) => ({ mediaType: type, size: bytes.length, digest: sha256(bytes) }));
   const manifest = { schemaVersion: 2, mediaType: manifestType, config: describedConfig, layers };
-  return { manifest: Buffer.from(JSON.stringify(manifest)), blobs: new Map(parts.map((blob) => [sha256(blob.bytes), blob])) };
+  const manifestOf = (repository: string): Buffer => Buffer.from(JSON.stringify({ ...manifest, annotations: { repository } }));
+  return { manifestOf, blobs: new Map(parts.map((blob) => [sha256(blob.bytes), blob])) };
 };
 
 const send = (req: IncomingMessage, res: ServerResponse, { type, bytes }: Blob): void => {
@@ -80,15 +87,18 @@ const send = (req: IncomingMessage, res: ServerResponse, { type, bytes }: Blob):
 
 /** Starts one. @param address where nodes find this machine */
 export const startTestRegistry = async (address: string, busyboxPath: string): Promise<TestRegistry> => {
-  const { manifest, blobs } = describeImage(await packLayer(busyboxPath));
+  const { manifestOf, blobs } = describeImages(await packLayer(busyboxPath));
+  // other registries of other runs have other images
+  const run = randomUUID();
   const troubles = new Map<string, RegistryTrouble | undefined>();
   const refusals = new Map<string, number>();
   const troubleOf = (repository: string, reference: string): RegistryTrouble | undefined => {
-    const isAbsent = !troubles.has(repository) || (reference.startsWith('sha256:') && reference !== sha256(manifest));
+    const isAbsent = !troubles.has(repository) || (reference.startsWith('sha256:') && reference !== sha256(manifestOf(repository)));
     return troubles.get(repository) ?? (isAbsent ? { status: 404 } : undefined);
   };
   const sendManifest = (repository: string, reference: string, req: IncomingMessage, res: ServerResponse): void => {
     const trouble = troubleOf(repository, reference);
+    const manifest = manifestOf(repository);
     if (trouble !== undefined) refusals.set(repository, (refusals.get(repository) ?? 0) + 1);
     if (trouble === 'tampered') {
       // the digest is claimed as a careless proxy would claim it
@@ -113,9 +123,9 @@ export const startTestRegistry = async (address: string, busyboxPath: string): P
   const repositoryOf = (name: string): string => name.slice(host.length + 1);
   return {
     host,
-    digest: sha256(manifest),
+    digestOf: (name) => sha256(manifestOf(repositoryOf(name))),
     name(trouble) {
-      const repository = `algorithms/number-${troubles.size}`;
+      const repository = `${run}/algorithm-${troubles.size}`;
       troubles.set(repository, trouble);
       return `${host}/${repository}`;
     },
