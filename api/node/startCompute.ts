@@ -48,8 +48,9 @@ const startJob = async ({ ledger, jobs, environments, withdrawals }: StartDeps, 
     if (reservation.kind === 'stale') throw staleNonce(caller.nonce);
     return await jobs.start({ spec, environment });
   } catch (err) {
-    // a nonce is good for one request, also for one that is refused before it is reserved; the same may come again
-    if (err instanceof Refusal && !(await ledger.spendNonce(caller.address, caller.nonce, jobId)).spent) throw staleNonce(caller.nonce);
+    // a nonce is good for one request, also for one that is refused before it is reserved; what is not possible just now is not refused
+    const isRefused = err instanceof Refusal && err.status < 500;
+    if (isRefused && !(await ledger.spendNonce(caller.address, caller.nonce, jobId)).spent) throw staleNonce(caller.nonce);
     throw err;
   }
 };
