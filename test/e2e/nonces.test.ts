@@ -133,7 +133,7 @@ describe('a nonce', () => {
       expect(await awaitEndOf(scene().stack.apiUrl, jobId!)).toMatchObject({ status: 70 });
       expect(await readJobTraces(scene(), caller.address)).toEqual([{ jobId, admission: 'accepted' }]);
       const activities = await readActivities(scene(), jobId!);
-      expect(activities.filter((name) => name === 'createPod' || name === 'runAlgorithm')).toEqual(['createPod', 'runAlgorithm']);
+      expect(activities.filter((name) => name === 'stageInputs' || name === 'runAlgorithm')).toEqual(['stageInputs', 'runAlgorithm']);
     },
     patienceMs,
   );
