@@ -3,7 +3,7 @@
  * and leaves nothing behind when it ends.
  */
 
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf } from '../parts.ts';
 import {
@@ -18,6 +18,7 @@ import {
 import type { ComponentName } from './components.ts';
 import { keepFailureLogs } from './leftovers.ts';
 import { placeOf, type ClusterPlace } from './place.ts';
+import { removeTree } from './removeTree.ts';
 import { bringUpCluster, type RunningCluster } from './runningCluster.ts';
 import { containerdSocket, registriesFolder } from './settings.ts';
 
@@ -61,7 +62,7 @@ export const holdCluster = async (options: HostOptions): Promise<void> => {
   state.phase = 'closing';
   await starting;
   await state.cluster?.close().catch((err: unknown) => console.error(err));
-  await rm(place.folder, { recursive: true, force: true, maxRetries: 5 });
+  await removeTree(place.folder);
   server.close();
 };
 

@@ -1,10 +1,11 @@
 /** What is left of a cluster once its processes have ended, and how it is removed. */
 
 import { existsSync } from 'node:fs';
-import { cp, mkdir, rm } from 'node:fs/promises';
+import { cp, mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { removeControlGroup } from './controlGroup.ts';
 import type { ClusterPlace } from './place.ts';
+import { removeTree } from './removeTree.ts';
 
 /**
  * Removes folder and control groups. The rest, which is processes, mounts and networks, goes with the machine, which
@@ -14,7 +15,7 @@ import type { ClusterPlace } from './place.ts';
 export const removeLeftovers = async ({ folder, controlGroup, failureLogs }: ClusterPlace): Promise<boolean> => {
   const isThere = existsSync(folder);
   await removeControlGroup(controlGroup);
-  for (const each of [folder, failureLogs]) await rm(each, { recursive: true, force: true, maxRetries: 5 });
+  for (const each of [folder, failureLogs]) await removeTree(each);
   return isThere;
 };
 

@@ -1,12 +1,13 @@
 /** Volumes of a test cluster: each is a folder on the node's disk. A fixture: sizes are promised and not enforced. */
 
-import { chmod, mkdir, rm } from 'node:fs/promises';
+import { chmod, mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { CoreV1Api, type KubeConfig, type V1PersistentVolume, type V1PersistentVolumeClaim } from '@kubernetes/client-node';
 import { messageOf, type Report } from '../parts.ts';
 import { provisionerName, storageClassName } from './addons.ts';
 import { nodeName } from './credentials.ts';
 import { watchKind, type LiveList } from './policies/watch.ts';
+import { removeTree } from './removeTree.ts';
 
 /** Provides volumes until it is closed. */
 export interface Provisioner {
@@ -80,7 +81,7 @@ const provide = async (core: CoreV1Api, folder: string, claim: V1PersistentVolum
 
 const discard = async (core: CoreV1Api, folder: string, { metadata }: V1PersistentVolume): Promise<void> => {
   const name = metadata?.name ?? '';
-  await rm(path.join(folder, name), { recursive: true, force: true });
+  await removeTree(path.join(folder, name));
   await core.deletePersistentVolume({ name }).catch(ignoreStatus(404));
 };
 
