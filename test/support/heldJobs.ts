@@ -18,6 +18,8 @@ export interface HeldJob {
   /** size of each of its blocks */
   readonly blockBytes?: number;
   readonly queueMaxWaitTime?: number;
+  /** default: the least that the environment gives */
+  readonly resources?: readonly { readonly id: string; readonly amount: number }[];
 }
 
 /** A job and whoever may ask for it. */
@@ -90,7 +92,7 @@ export const expectAway = ({ status, type, json }: RawAnswer): void => {
 export const signStart = (
   { stack }: Pick<Scene, 'stack'>,
   caller: Caller,
-  { environment, dataset, waits = false, blockBytes = 1_000, queueMaxWaitTime = 0 }: HeldJob,
+  { environment, dataset, waits = false, blockBytes = 1_000, queueMaxWaitTime = 0, resources }: HeldJob,
 ): string =>
   JSON.stringify({
     ...caller.credentials('freeStartCompute'),
@@ -101,6 +103,7 @@ export const signStart = (
       meta: { rawcode: algorithm, container: aContainer(stack.nodeImage) },
     },
     queueMaxWaitTime,
+    ...(resources !== undefined && { resources }),
   });
 
 /** Sends the same request until it is accepted, as a client that lost its answer does. What comes before is told as being away. */
