@@ -40,19 +40,20 @@ const startJob = async ({ ledger, jobs, environments, withdrawals }: StartDeps, 
   const known = await ledger.readJob(jobId);
   const remembered = known && rememberedVerdict(known, asked);
   if (remembered) return remembered;
-  try {
+  const whatIsAsked = async () => {
     const environment = requireEnvironment(environments, request.environment);
     await requireOffered(withdrawals, environment);
-    const spec = toJobSpec({ request, jobId, consumerAddress: caller.address, environment, isFree });
-    const reservation = await ledger.reserveJob({ spec, nonce: caller.nonce });
-    if (reservation.kind === 'stale') throw staleNonce(caller.nonce);
-    return await jobs.start({ spec, environment });
-  } catch (err) {
+    return { environment, spec: toJobSpec({ request, jobId, consumerAddress: caller.address, environment, isFree }) };
+  };
+  const { spec, environment } = await whatIsAsked().catch(async (err: unknown) => {
     // a nonce is good for one request, also for one that is refused before it is reserved; what is not possible just now is not refused
     const isRefused = err instanceof Refusal && err.status < 500;
     if (isRefused && !(await ledger.spendNonce(caller.address, caller.nonce, jobId)).spent) throw staleNonce(caller.nonce);
     throw err;
-  }
+  });
+  const reservation = await ledger.reserveJob({ spec, nonce: caller.nonce });
+  if (reservation.kind === 'stale') throw staleNonce(caller.nonce);
+  return jobs.start({ spec, environment });
 };
 
 /** Signature problems come before everything but the shape of the request. */
