@@ -5,6 +5,7 @@ import { existsSync, statSync } from 'node:fs';
 import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { tmpdir } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 import Docker from 'dockerode';
 import { cacheFolder, withLock } from './cache.ts';
 import { installDebianPackages } from './debian.ts';
@@ -15,6 +16,7 @@ import { findDefaultProfile, writeHardenedProfile } from './seccompProfile.ts';
 
 const remedy = 'start Docker, set DOCKER_HOST, or install podman and runc (Debian: apt-get install podman runc)';
 const readyPatienceMs = 30_000;
+const monitorPatienceMs = 20_000;
 
 /** Podman on the PATH, if a runtime for it (runc) is there as well. */
 export const findPodman = async (): Promise<FoundPart | undefined> => {
@@ -86,9 +88,22 @@ export const startPodman = async (podman: FoundPart, folder: string): Promise<Po
   });
   const close = async (): Promise<void> => {
     await program.close();
+    await untilMonitorsEnded(settings);
     await withLock(storageLock, () => unmountIfUnused(storage));
   };
   return { docker, socketPath, storageFolder: storage, seccompProfile, close };
+};
+
+/** A container's monitor cleans up after its container has been removed, and would outlive us. It has our settings in its environment. */
+const untilMonitorsEnded = async (settings: string): Promise<void> => {
+  const deadline = performance.now() + monitorPatienceMs;
+  const isMonitor = async (name: string): Promise<boolean> =>
+    (await readFile(`/proc/${name}/environ`, 'utf8').catch(() => '')).includes(`CONTAINERS_CONF=${settings}`);
+  const findMonitor = async (): Promise<boolean> => {
+    const processes = (await readdir('/proc')).filter((name) => /^\d+$/.test(name) && name !== String(process.pid));
+    return (await Promise.all(processes.map(isMonitor))).includes(true);
+  };
+  while ((await findMonitor()) && performance.now() < deadline) await delay(50);
 };
 
 const storageLock = 'podman-storage';

@@ -12,7 +12,7 @@ interface DemoRun {
   readonly exitCode: number | null;
   /** working folder of the stack; the demo's temporary folder holds nothing else */
   readonly leftInTemporaryFolder: readonly string[];
-  /** process ids of the demo's children that outlived it */
+  /** the demo's children that outlived it */
   readonly survivors: readonly string[];
 }
 
@@ -27,14 +27,15 @@ afterEach(() => {
   rmSync(temporary, { recursive: true, force: true });
 });
 
-/** Processes whose command line or environment names the demo's temporary folder. */
+/** Id and command line of the processes whose command line or environment names the demo's temporary folder. */
 const processesIn = (folder: string): readonly string[] =>
-  readdirSync('/proc').filter((name) => {
-    if (!/^\d+$/.test(name) || Number(name) === process.pid) return false;
+  readdirSync('/proc').flatMap((name) => {
+    if (!/^\d+$/.test(name) || Number(name) === process.pid) return [];
     try {
-      return ['cmdline', 'environ'].some((file) => readFileSync(`/proc/${name}/${file}`, 'latin1').includes(folder));
+      const [command = '', environment = ''] = ['cmdline', 'environ'].map((file) => readFileSync(`/proc/${name}/${file}`, 'latin1'));
+      return command.includes(folder) || environment.includes(folder) ? [`${name} ${command.replaceAll('\0', ' ')}`] : [];
     } catch {
-      return false;
+      return [];
     }
   });
 
