@@ -1,4 +1,4 @@
-import { CompleteAsyncError } from '@temporalio/activity';
+import { CompleteAsyncError, activityInfo, heartbeat } from '@temporalio/activity';
 import { JobFailure } from '../workflows/contract/failures.ts';
 import type { PodRef } from '../workflows/contract/job.ts';
 import type { PodOutcome } from '../workflows/contract/pod.ts';
@@ -14,12 +14,24 @@ export const awaitAgent = async ({ pods }: PodObserver, pod: PodRef): Promise<ne
 export const failIfGone = (outcome: PodOutcome, pod: PodRef): void => {
   if (outcome.kind === 'failed') throw new JobFailure(outcome.type, outcome.message);
   if (outcome.kind === 'lost') throw podLost(pod, outcome.reason);
+  if (outcome.kind === 'alive' && outcome.doubt !== undefined) failIfSilent(outcome.doubt, pod);
 };
 
 /** @throws JobFailure also for a pod that is being taken down: what has not ended by then cannot be trusted to end there */
 export const failIfGoing = (outcome: PodOutcome, pod: PodRef): void => {
   failIfGone(outcome, pod);
   if (outcome.kind === 'alive' && outcome.ending !== undefined) throw podLost(pod, outcome.ending);
+};
+
+/**
+ * Details of a heartbeat last until the next one, and the agent's say nothing of doubt: if the doubt of an earlier look is
+ * still there, the agent has been silent since.
+ */
+const failIfSilent = (doubt: string, pod: PodRef): void => {
+  const details: unknown = activityInfo().heartbeatDetails;
+  const known = typeof details === 'object' && details !== null ? details : {};
+  if ('doubted' in known) throw podLost(pod, `${doubt}, and neither does its agent`);
+  heartbeat({ ...known, doubted: true });
 };
 
 const podLost = ({ podAttempt }: PodRef, reason: string): JobFailure => new JobFailure('PodLost', `pod attempt ${podAttempt}: ${reason}`);

@@ -63,9 +63,11 @@ const rules: readonly Rule[] = [
     message: 'an admission rule of the cluster refuses the pods of jobs; the operator must allow them',
   },
   {
+    // also answered by an API server that has just started and has not read its roles yet: no job ends by that
     when: ({ status }) => status === 401 || status === 403,
     type: 'ClusterMisconfigured',
     message: 'the cluster refuses this service; the operator must grant it its rights on pods',
+    retryAfterSeconds: 5,
   },
   {
     when: ({ status, text }) => status === 413 || /request is too large|entity too large|larger than max/i.test(text),

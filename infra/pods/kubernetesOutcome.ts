@@ -19,10 +19,12 @@ export const kubernetesOutcome = (pod: V1Pod | undefined, nowMs: number): PodOut
   if (pod === undefined) return { kind: 'lost', reason: 'the pod is gone' };
   const ending = endingOf(pod);
   const outcome = endOfPod(pod) ?? judgeContainers(pod, nowMs);
-  return outcome.kind === 'alive' && ending !== undefined ? { kind: 'alive', ending } : outcome;
+  const doubt = isNodeSilent(pod) ? 'its node does not answer any more' : undefined;
+  if (outcome.kind !== 'alive' || (ending === undefined && doubt === undefined)) return outcome;
+  return { kind: 'alive', ...(ending !== undefined && { ending }), ...(doubt !== undefined && { doubt }) };
 };
 
-/** The pod as a whole has ended, or its node has. */
+/** The pod as a whole has ended. */
 const endOfPod = (pod: V1Pod): PodOutcome | undefined => {
   const { status } = pod;
   const hasFailed = status?.phase === 'Failed';
@@ -31,14 +33,14 @@ const endOfPod = (pod: V1Pod): PodOutcome | undefined => {
   if (hasFailed && status?.reason === 'DeadlineExceeded') {
     return { kind: 'failed', type: 'PhaseTimedOut', message: 'the pod outlived the last deadline that the cluster knows' };
   }
-  if (status?.reason === 'NodeLost' || conditionOf(pod, 'Ready')?.reason === 'NodeNotReady') {
-    return { kind: 'lost', reason: 'its node does not answer any more' };
-  }
   // a node that refuses a pod: OutOfcpu, NodeAffinity, UnexpectedAdmissionError, NodeShutdown …
   if (hasFailed && status?.containerStatuses === undefined)
     return { kind: 'lost', reason: `its node refused it: ${wordOf(status?.reason)}` };
   return undefined;
 };
+
+/** A kubelet that is away, for an upgrade for one, leaves its containers running. */
+const isNodeSilent = (pod: V1Pod): boolean => pod.status?.reason === 'NodeLost' || conditionOf(pod, 'Ready')?.reason === 'NodeNotReady';
 
 const judgeContainers = (pod: V1Pod, nowMs: number): PodOutcome => {
   const agent = containerOf(pod, agentName);

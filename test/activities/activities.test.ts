@@ -46,6 +46,39 @@ describe('the phases that an agent drives', () => {
     });
   });
 
+  describe.each([
+    ['stageInputs', stageInputs],
+    ['runAlgorithm', runAlgorithm],
+    ['publishOutputs', publishOutputs],
+  ] as const)('%s on a node that does not answer', (_name, phase) => {
+    const doubtful: PodOutcome = { kind: 'alive', doubt: 'its node does not answer any more' };
+
+    const look = async (heartbeatDetails: unknown) => {
+      const environment = new MockActivityEnvironment({ attempt: 2, heartbeatDetails });
+      const beats: unknown[] = [];
+      environment.on('heartbeat', (details: unknown) => beats.push(details));
+      const failure: unknown = await environment.run(phase(observing(doubtful)), pod).catch((err: unknown) => err);
+      return { failure, beats };
+    };
+
+    test('goes on while the agent speaks, and remembers its doubt beside what was known', async () => {
+      expect(await look({ phase: 'runAlgorithm' })).toEqual({
+        failure: expect.any(CompleteAsyncError),
+        beats: [{ phase: 'runAlgorithm', doubted: true }],
+      });
+      expect(await look(undefined)).toEqual({ failure: expect.any(CompleteAsyncError), beats: [{ doubted: true }] });
+    });
+
+    test('has lost its pod when the agent has been silent since the last look', async () => {
+      const { failure, beats } = await look({ doubted: true });
+      expect(failure).toMatchObject({
+        type: 'PodLost',
+        message: 'pod attempt 1: its node does not answer any more, and neither does its agent',
+      });
+      expect(beats).toEqual([]);
+    });
+  });
+
   const going: PodOutcome = { kind: 'alive', ending: 'its node is being emptied' };
 
   test.each([

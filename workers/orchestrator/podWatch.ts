@@ -24,6 +24,7 @@ const phasesConcerned = (outcome: PodOutcome): readonly AgentPhase[] => {
     case 'lost':
       return ['stageInputs', 'runAlgorithm', 'publishOutputs'];
     case 'alive':
+      if (outcome.doubt !== undefined) return ['stageInputs', 'runAlgorithm', 'publishOutputs'];
       // what there is may still be published while the pod goes
       if (outcome.ending !== undefined) return ['stageInputs', 'runAlgorithm'];
       return outcome.waiting === undefined ? [] : ['stageInputs'];

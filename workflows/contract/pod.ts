@@ -85,6 +85,8 @@ export type PodOutcome =
       readonly agentRuns?: boolean;
       /** why the pod is being taken down: what has not ended by now cannot be trusted to end here, but the agent may still publish */
       readonly ending?: string;
+      /** why this may be out of date: the node does not answer. The pod is lost if its agent does not speak either */
+      readonly doubt?: string;
     }
   | {
       readonly kind: 'ended';

@@ -31,8 +31,8 @@ describe('clusterFailure', () => {
       undefined,
     ],
     ['a webhook', answered(403, 'admission webhook "a.b" denied the request: no', 'Forbidden'), 'ClusterMisconfigured', undefined],
-    ['missing rights', answered(403, 'User "x" cannot create resource "pods"', 'Forbidden'), 'ClusterMisconfigured', undefined],
-    ['an outdated token', answered(401, 'Unauthorized'), 'ClusterMisconfigured', undefined],
+    ['missing rights', answered(403, 'User "x" cannot create resource "pods"', 'Forbidden'), 'ClusterMisconfigured', 5],
+    ['an outdated token', answered(401, 'Unauthorized'), 'ClusterMisconfigured', 5],
     [
       'a namespace that goes',
       answered(403, 'unable to create new content in namespace jobs because it is being terminated', 'Forbidden'),
@@ -49,7 +49,7 @@ describe('clusterFailure', () => {
     ['a failing server', answered(500, 'etcdserver: request timed out'), 'RuntimeUnavailable', 5],
     ['a server that starts', answered(503, 'apiserver not ready', 'ServiceUnavailable'), 'RuntimeUnavailable', 5],
     ['a proxy without words', Object.assign(new Error('x'), { code: 502, body: '<html>' }), 'RuntimeUnavailable', 5],
-    ['a watch that is refused', Object.assign(new Error('Forbidden'), { statusCode: 403 }), 'ClusterMisconfigured', undefined],
+    ['a watch that is refused', Object.assign(new Error('Forbidden'), { statusCode: 403 }), 'ClusterMisconfigured', 5],
   ])('%s', (_what, err, type, retryAfterSeconds) => {
     expect(clusterFailure(err)).toMatchObject({ name: 'JobFailure', type, retryAfterSeconds });
   });

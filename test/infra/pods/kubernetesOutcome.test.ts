@@ -35,6 +35,7 @@ const aPod = (status: V1PodStatus, { ageSeconds = 40, image = 'registry.example/
 
 const alive: PodOutcome = { kind: 'alive' };
 const lost = (reason: string): unknown => ({ kind: 'lost', reason: expect.stringContaining(reason) });
+const doubtful = { kind: 'alive', doubt: 'its node does not answer any more' };
 const failed = (type: string, message = ''): unknown => ({ kind: 'failed', type, message: expect.stringContaining(message) });
 const over = (exitCode: number, oomKilled = false): PodOutcome => ({
   ...{ kind: 'ended', exitCode, oomKilled },
@@ -105,11 +106,12 @@ describe('kubernetesOutcome', () => {
     ],
     ['a refusal in strange words', aPod({ phase: 'Failed', reason: 'rm -rf / <b>' }), lost('for no known reason')],
     ['the last deadline', aPod({ ...both(ended(137), ended(137)), phase: 'Failed', reason: 'DeadlineExceeded' }), failed('PhaseTimedOut')],
-    ['a lost node', aPod({ ...both(running, running), reason: 'NodeLost' }), lost('node does not answer')],
+    ['a lost node', aPod({ ...both(running, running), reason: 'NodeLost' }), doubtful],
+    ['a node that is not ready', aPod({ ...both(running, running), conditions: [condition('Ready', 'False', 'NodeNotReady')] }), doubtful],
     [
-      'a node that is not ready',
-      aPod({ ...both(running, running), conditions: [condition('Ready', 'False', 'NodeNotReady')] }),
-      lost('node does not answer'),
+      'a deletion on a node that is not ready',
+      aPod({ ...both(running, running), conditions: [condition('Ready', 'False', 'NodeNotReady')] }, { deleted: true }),
+      { ...doubtful, ending: 'it is being deleted' },
     ],
 
     // being taken down: still able to publish

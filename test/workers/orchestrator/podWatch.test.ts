@@ -32,6 +32,11 @@ describe('createPodWatch', () => {
       { kind: 'alive', ending: 'it is being deleted' },
       ['stageInputs/2', 'runAlgorithm/2'],
     ],
+    [
+      'a pod whose node does not answer',
+      { kind: 'alive', doubt: 'its node does not answer any more' },
+      ['stageInputs/2', 'runAlgorithm/2', 'publishOutputs/2'],
+    ],
     ['a lost pod', { kind: 'lost', reason: 'the pod is gone' }, ['stageInputs/2', 'runAlgorithm/2', 'publishOutputs/2']],
     [
       'a pod that will never run',
