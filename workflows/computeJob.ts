@@ -148,7 +148,7 @@ async function runPods(job: JobRef, acceptance: Acceptance, turn: Turn): Promise
       return { attempt: { lost: false, failure: 'PodLost', end: { status: status.lost, reason, exitCode: null, oomKilled: false } }, pod };
     }
     // the lost pod must be gone before its successor runs, or the algorithm could run twice at once; its place stays
-    await CancellationScope.nonCancellable(() => cleanup.deletePod(pod));
+    await CancellationScope.nonCancellable(() => cleanup.deletePod({ ...pod, lost: attempt.reason }));
   }
 }
 

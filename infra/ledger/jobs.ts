@@ -2,7 +2,7 @@
 
 import { sql, type Kysely, type Selectable } from 'kysely';
 import { JobFailure } from '../../workflows/contract/failures.ts';
-import type { JobRecord } from '../../workflows/contract/job.ts';
+import type { JobRecord, PodRef } from '../../workflows/contract/job.ts';
 import type { Admission, JobSpec } from '../../workflows/contract/spec.ts';
 import { isTerminal, status } from '../../workflows/contract/status.ts';
 import type { Keyring } from '../crypto/keyring.ts';
@@ -270,6 +270,24 @@ export const recordProgress = ({ db }: JobsDeps) =>
           .returning('job_id'),
       )
       .selectFrom('moved')
+      .select(announced)
+      .execute();
+  };
+
+/** Says why the current pod attempt came to nothing; another one follows. Changes nothing once that is there, or the job has ended. */
+export const recordLoss = ({ db }: JobsDeps) =>
+  async function recordLoss({ jobId, podAttempt, reason }: PodRef & { readonly reason: string }): Promise<void> {
+    await db
+      .with('told', (writer) =>
+        writer
+          .updateTable('jobs')
+          .set({ reason })
+          .where('job_id', '=', jobId)
+          .where('pod_attempt', '=', podAttempt)
+          .where('finished_at', 'is', null)
+          .returning('job_id'),
+      )
+      .selectFrom('told')
       .select(announced)
       .execute();
   };

@@ -32,6 +32,7 @@ export const createLedger = ({ db }: Pick<LedgerConnection, 'db'>, keyring: Keyr
     recordPositions: recordPositions(deps),
     knownClaims: knownClaims(deps),
     recordProgress: jobs.recordProgress(deps),
+    recordLoss: jobs.recordLoss(deps),
     recordResults: jobs.recordResults(deps),
     recordJob: jobs.recordJob(deps),
     currentPodAttempt: jobs.currentPodAttempt(deps),

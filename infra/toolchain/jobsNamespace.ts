@@ -31,6 +31,8 @@ export interface StackCluster {
   readonly kubeconfig: string;
   /** address of this machine that pods reach, if a policy lets them */
   readonly nodeAddress: string;
+  /** stricter system call filter that its nodes have for pods; undefined: that of their container runtime */
+  readonly seccompProfile?: string | undefined;
   /** Gives the cluster an image of a container engine, unless it has it. @returns the name by which pods get it */
   importImage(docker: Docker, reference: string): Promise<string>;
 }

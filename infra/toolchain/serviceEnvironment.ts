@@ -44,6 +44,8 @@ export type RuntimePlaces =
         readonly listenPort?: number;
         readonly canaryPort: number;
       };
+      /** absent: the default of the nodes' container runtime */
+      readonly seccompProfile?: string | undefined;
     };
 
 /** Where the parts of one installation are. */
@@ -136,13 +138,14 @@ const dockerKeys = ({ dockerSocket, gatewayFolder, seccompProfile }: RuntimePlac
   gateway: { C2D_GATEWAY_SOCKET_PATH: `${gatewayFolder}/gateway.sock` },
 });
 
-const kubernetesKeys = ({ kubeconfig, namespace, gateway }: RuntimePlaces & { kind: 'kubernetes' }) => ({
+const kubernetesKeys = ({ kubeconfig, namespace, gateway, seccompProfile }: RuntimePlaces & { kind: 'kubernetes' }) => ({
   api: { C2D_RUNTIME: 'kubernetes' },
   orchestrator: {
     C2D_RUNTIME: 'kubernetes',
     C2D_KUBECONFIG: kubeconfig,
     C2D_KUBERNETES_NAMESPACE: namespace,
     C2D_GATEWAY_URL: `http://${gateway.host}:${gateway.port}`,
+    ...(seccompProfile !== undefined && { C2D_POD_SECCOMP_PROFILE: seccompProfile }),
   },
   gateway: {
     C2D_GATEWAY_HOST: gateway.host,

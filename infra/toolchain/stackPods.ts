@@ -66,6 +66,7 @@ const prepareCluster = async (options: StackPodsOptions & { readonly cluster: St
       kubeconfig: namespace.kubeconfig,
       namespace: namespace.name,
       gateway: { host: nodeAddress, port, canaryPort },
+      seccompProfile: cluster.seccompProfile,
     },
     place: { kind: 'kubernetes', kubeconfig: cluster.kubeconfig, namespace: namespace.name },
     agentImage,

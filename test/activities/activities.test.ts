@@ -2,6 +2,7 @@ import { CompleteAsyncError } from '@temporalio/activity';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { auditPlaces } from '../../activities/auditPlaces.ts';
 import { createPod } from '../../activities/createPod.ts';
+import { deletePod } from '../../activities/deletePod.ts';
 import { publishOutputs } from '../../activities/publishOutputs.ts';
 import { reapPods } from '../../activities/reapPods.ts';
 import { repairJobs } from '../../activities/repairJobs.ts';
@@ -25,6 +26,29 @@ const alive: PodOutcome = { kind: 'alive' };
 const lost: PodOutcome = { kind: 'lost', reason: 'the node is gone' };
 const ended: PodOutcome = { kind: 'ended', exitCode: 3, oomKilled: false, startedAtMs: 1, finishedAtMs: 2 };
 const attempt = (number: number) => new MockActivityEnvironment({ attempt: number });
+
+describe('deletePod', () => {
+  const deleting = () => {
+    const done: unknown[] = [];
+    return {
+      done,
+      losses: { recordLoss: async (loss: unknown) => void done.push(loss) },
+      pods: { remove: async (removed: unknown) => void done.push(removed) },
+    };
+  };
+
+  test('removes the pod of a job that has ended, and says nothing', async () => {
+    const deps = deleting();
+    await attempt(1).run(deletePod(deps), pod);
+    expect(deps.done).toEqual([pod]);
+  });
+
+  test('tells clients why a job goes on in another pod', async () => {
+    const deps = deleting();
+    await attempt(1).run(deletePod(deps), { ...pod, lost: 'pod attempt 1: the node is gone' });
+    expect(deps.done).toEqual([{ ...pod, reason: 'pod attempt 1: the node is gone; the job runs again in another pod' }, pod]);
+  });
+});
 
 describe('the phases that an agent drives', () => {
   test.each([

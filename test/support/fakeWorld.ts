@@ -46,6 +46,8 @@ export class FakeWorld {
   readonly records: JobRecord[] = [];
   readonly refusals: { jobId: string; type: string; reason: string }[] = [];
   readonly starts: PodRef[] = [];
+  /** why pods came to nothing, as clients were told */
+  readonly losses: (PodRef & { reason: string })[] = [];
   refuse: JobFailure | undefined;
   /** thrown by the next pod creations, in order */
   readonly creationFailures: (JobFailure | Error)[] = [];
@@ -105,6 +107,7 @@ export class FakeWorld {
         remove: async (pod) => void this.pods.delete(podName(pod)),
         list: async () => [...this.pods.values()].map(({ spec }) => ({ pod: spec.pod, environmentId: 'small', createdAtMs: 0 })),
       },
+      losses: { recordLoss: async (loss) => void this.losses.push(loss) },
       records: { recordJob: async (record) => void this.records.push(record), recordProgress: async () => undefined },
       selfTests: {
         begin: async ({ environmentId }) => {

@@ -196,6 +196,9 @@ describe('a lost pod', () => {
     const { handle } = await start({ heartbeatSeconds: 1 });
     expect(await endOf(handle)).toMatchObject({ status: 70 });
     expect(world.starts.map(({ podAttempt }) => podAttempt)).toEqual([1, 2]);
+    expect(world.losses).toMatchObject([
+      { podAttempt: 1, reason: expect.stringMatching(/node is gone; the job runs again in another pod$/) },
+    ]);
     expect(lastRecord()).toMatchObject({ podAttempt: 2, status: 70 });
     await recordHistory('podLostOnce', handle);
   }, 60_000);

@@ -112,6 +112,7 @@ const joinActivities = (adapters: Adapters): ActivityDeps => {
     admissions: ledger,
     places: queues,
     attempts: ledger,
+    losses: ledger,
     positions: ledger,
     claims: ledger,
     fences: ledger,

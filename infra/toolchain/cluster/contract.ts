@@ -25,6 +25,8 @@ export interface Cluster {
   readonly nodeAddress: string;
   readonly podCidr: string;
   readonly serviceCidr: string;
+  /** stricter system call filter that the node has for pods, as `localhostProfile` names it; undefined where it has none */
+  readonly seccompProfile?: string | undefined;
   readonly kubelet: ClusterComponent;
   readonly apiServer: ClusterComponent;
   readonly etcd: ClusterComponent;

@@ -43,6 +43,8 @@ export interface ClusterFacts {
   readonly nodeAddress: string;
   readonly podCidr: string;
   readonly serviceCidr: string;
+  /** as `localhostProfile` of a pod names it; undefined where this machine has none to make it from */
+  readonly seccompProfile?: string | undefined;
   /** folder with the programs of Kubernetes, kubectl among them */
   readonly programs: string;
   readonly containerdSocket: string;

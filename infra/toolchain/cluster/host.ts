@@ -122,6 +122,7 @@ const listFacts = (folder: string, { plan, versions, components, programs }: Run
   nodeAddress: plan.addresses.host,
   podCidr: plan.addresses.podCidr,
   serviceCidr: plan.addresses.serviceCidr,
+  seccompProfile: plan.seccompProfile,
   programs,
   containerdSocket: containerdSocket(folder),
   versions,

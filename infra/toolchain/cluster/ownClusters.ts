@@ -123,6 +123,7 @@ const describeCluster = (place: ClusterPlace, facts: ClusterFacts): Cluster => {
     nodeAddress: facts.nodeAddress,
     podCidr: facts.podCidr,
     serviceCidr: facts.serviceCidr,
+    seccompProfile: facts.seccompProfile,
     kubelet: component('kubelet'),
     apiServer: component('apiServer'),
     etcd: component('etcd'),

@@ -8,6 +8,7 @@ import { ensureBusybox } from '../busybox.ts';
 import { createCleanups, type Cleanups } from '../cleanups.ts';
 import type { Report } from '../parts.ts';
 import { findOnPath, runProgram } from '../run.ts';
+import { findDefaultProfile, writeNodeProfile } from '../seccompProfile.ts';
 import { listAddons } from './addons.ts';
 import { createComponents, type ComponentName } from './components.ts';
 import type { Component } from './component.ts';
@@ -117,7 +118,9 @@ const writePlan = async ({ folder, controlGroup }: ClusterPlace, machine: Machin
   const { addresses } = machine;
   const pluginFolder = path.join(folder, 'plugins');
   const credentials = await makeCredentials(path.join(folder, 'credentials'), addresses);
-  const plan: ClusterPlan = { folder, addresses, credentials, controlGroup, pauseImage: `docker.io/${pauseImage}`, pluginFolder };
+  const seccompProfile = await writeSeccompProfile(path.join(folder, 'var-lib', 'kubelet', 'seccomp'));
+  const image = `docker.io/${pauseImage}`;
+  const plan: ClusterPlan = { folder, addresses, credentials, controlGroup, pauseImage: image, pluginFolder, seccompProfile };
   for (const name of ['network', 'policies', 'plugins']) await mkdir(path.join(folder, name), { recursive: true });
   await mkdir(registriesFolder(folder), { recursive: true });
   for (const plugin of ['ptp', 'host-local', 'loopback'])
@@ -128,6 +131,16 @@ const writePlan = async ({ folder, controlGroup }: ClusterPlace, machine: Machin
   await writeFile(path.join(folder, 'proxy.json'), JSON.stringify(proxyConfiguration(plan)));
   await writeFile(path.join(folder, 'network', '10-c2d.conflist'), JSON.stringify(networkPlugins(plan)));
   return plan;
+};
+
+/** That of containerd before 1.7 lets pods talk to the host of a virtual machine, past every policy. */
+const writeSeccompProfile = async (kubeletFolder: string): Promise<string | undefined> => {
+  const source = findDefaultProfile();
+  const { arch } = process;
+  if (source === undefined || (arch !== 'x64' && arch !== 'arm64')) return undefined;
+  await mkdir(kubeletFolder, { recursive: true });
+  await writeNodeProfile(source, path.join(kubeletFolder, 'durable-c2d.json'), arch);
+  return 'durable-c2d.json';
 };
 
 interface SystemImages {

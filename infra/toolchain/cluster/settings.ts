@@ -16,6 +16,8 @@ export interface ClusterPlan {
   readonly pauseImage: string;
   /** folder with the network plugins that `networkPlugins` names */
   readonly pluginFolder: string;
+  /** file in the kubelet's folder `seccomp`; undefined: there is none */
+  readonly seccompProfile: string | undefined;
 }
 
 /** Where containerd listens. Its images can be changed from outside of the node's machine. */

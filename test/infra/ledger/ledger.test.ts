@@ -214,6 +214,23 @@ describe('progress', () => {
     expect(await reason()).toBe('1 of 2 files');
   });
 
+  test('a lost pod is told about, until there is another one or the job has ended', async () => {
+    const jobId = await jobWithPod();
+    const told = async () => (await test_.ledger.readJob(jobId))?.reason;
+    await test_.ledger.recordProgress({ jobId, podAttempt: 1, status: status.running, reason: 'running' });
+    await test_.ledger.recordLoss({ jobId, podAttempt: 1, reason: 'its node is gone' });
+    expect(await told()).toBe('its node is gone');
+    expect(await statusOf(jobId)).toBe(status.running);
+    await test_.ledger.beginPodAttempt({ jobId, podAttempt: 2, hasPlace: true });
+    const next = await told();
+    await test_.ledger.recordLoss({ jobId, podAttempt: 1, reason: 'ghost' });
+    expect(await told()).toBe(next);
+    const end = { status: 70, reason: 'well', exitCode: 0, oomKilled: false };
+    await test_.ledger.recordJob({ jobId, podAttempt: 2, status: 70, reason: end.reason, end });
+    await test_.ledger.recordLoss({ jobId, podAttempt: 2, reason: 'ghost' });
+    expect(await told()).toBe('well');
+  });
+
   test('a second pod starts over, and the first one is heard no more', async () => {
     const jobId = await jobWithPod();
     await test_.ledger.recordProgress({ jobId, podAttempt: 1, status: status.running, reason: 'running' });
