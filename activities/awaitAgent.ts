@@ -1,6 +1,6 @@
 import { CompleteAsyncError, activityInfo, heartbeat } from '@temporalio/activity';
 import { JobFailure } from '../workflows/contract/failures.ts';
-import type { PodRef } from '../workflows/contract/job.ts';
+import type { Heard, PodRef } from '../workflows/contract/job.ts';
 import type { PodOutcome } from '../workflows/contract/pod.ts';
 import type { PodObserver } from './runAlgorithm.ts';
 
@@ -23,15 +23,13 @@ export const failIfGoing = (outcome: PodOutcome, pod: PodRef): void => {
   if (outcome.kind === 'alive' && outcome.ending !== undefined) throw podLost(pod, outcome.ending);
 };
 
-/**
- * Details of a heartbeat last until the next one, and the agent's say nothing of doubt: if the doubt of an earlier look is
- * still there, the agent has been silent since.
- */
+/** An agent that has said nothing yet counts as heard at the first look that has a doubt. */
 const failIfSilent = (doubt: string, pod: PodRef): void => {
-  const details: unknown = activityInfo().heartbeatDetails;
-  const known = typeof details === 'object' && details !== null ? details : {};
-  if ('doubted' in known) throw podLost(pod, `${doubt}, and neither does its agent`);
-  heartbeat({ ...known, doubted: true });
+  const { heartbeatTimeoutMs = 0, ...info } = activityInfo();
+  const details: unknown = info.heartbeatDetails;
+  const known: Partial<Heard> = typeof details === 'object' && details !== null ? details : {};
+  if (typeof known.heardAtMs !== 'number') heartbeat({ ...known, heardAtMs: Date.now() } satisfies Heard);
+  else if (Date.now() - known.heardAtMs >= heartbeatTimeoutMs) throw podLost(pod, `${doubt}, and neither does its agent`);
 };
 
 const podLost = ({ podAttempt }: PodRef, reason: string): JobFailure => new JobFailure('PodLost', `pod attempt ${podAttempt}: ${reason}`);

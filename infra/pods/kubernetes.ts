@@ -8,7 +8,7 @@ import { JobFailure } from '../../workflows/contract/failures.ts';
 import type { PodRef } from '../../workflows/contract/job.ts';
 import type { ListedPod, PodRuntime, PodSpec } from '../../workflows/contract/pod.ts';
 import type { ClusterClient } from './clusterClient.ts';
-import { kubernetesOutcome } from './kubernetesOutcome.ts';
+import { isNodeSilent, kubernetesOutcome } from './kubernetesOutcome.ts';
 import { kubernetesPod, type KubernetesPodSettings } from './kubernetesSpec.ts';
 import { timeOf } from './kubernetesTime.ts';
 import { watchKubernetesPods } from './kubernetesWatch.ts';
@@ -125,10 +125,9 @@ const removePod = async (cluster: ClusterClient, pod: PodRef, { readOurs, remova
   }
 };
 
-const isNodeDead = ({ status }: V1Pod): boolean =>
-  status?.reason === 'NodeLost' ||
-  (status?.conditions ?? []).some(
-    ({ type, status: is, reason }) =>
-      (type === 'Ready' && reason === 'NodeNotReady') ||
-      (type === 'DisruptionTarget' && is === 'True' && (reason === 'DeletionByTaintManager' || reason === 'DeletionByPodGC')),
+const isNodeDead = (pod: V1Pod): boolean =>
+  isNodeSilent(pod) ||
+  (pod.status?.conditions ?? []).some(
+    ({ type, status, reason }) =>
+      type === 'DisruptionTarget' && status === 'True' && (reason === 'DeletionByTaintManager' || reason === 'DeletionByPodGC'),
   );

@@ -39,8 +39,16 @@ const endOfPod = (pod: V1Pod): PodOutcome | undefined => {
   return undefined;
 };
 
-/** A kubelet that is away, for an upgrade for one, leaves its containers running. */
-const isNodeSilent = (pod: V1Pod): boolean => pod.status?.reason === 'NodeLost' || conditionOf(pod, 'Ready')?.reason === 'NodeNotReady';
+/**
+ * True when the cluster has not heard of the pod's node for some time. Its containers may run: a kubelet that is away, for
+ * an upgrade for one, leaves them alone. The cluster says so by a pod that is not ready for no reason; every other reason
+ * is a kubelet's.
+ * @see kubernetes `pkg/controller/util/node/controller_utils.go`, `MarkPodsNotReady`
+ */
+export const isNodeSilent = (pod: V1Pod): boolean => {
+  const ready = conditionOf(pod, 'Ready');
+  return pod.status?.reason === 'NodeLost' || (ready?.status === 'False' && (ready.reason ?? 'NodeNotReady') === 'NodeNotReady');
+};
 
 const judgeContainers = (pod: V1Pod, nowMs: number): PodOutcome => {
   const agent = containerOf(pod, agentName);

@@ -78,23 +78,26 @@ describe('the phases that an agent drives', () => {
     const doubtful: PodOutcome = { kind: 'alive', doubt: 'its node does not answer any more' };
 
     const look = async (heartbeatDetails: unknown) => {
-      const environment = new MockActivityEnvironment({ attempt: 2, heartbeatDetails });
+      const environment = new MockActivityEnvironment({ attempt: 2, heartbeatDetails, heartbeatTimeoutMs: 12_000 });
       const beats: unknown[] = [];
       environment.on('heartbeat', (details: unknown) => beats.push(details));
       const failure: unknown = await environment.run(phase(observing(doubtful)), pod).catch((err: unknown) => err);
       return { failure, beats };
     };
 
-    test('goes on while the agent speaks, and remembers its doubt beside what was known', async () => {
-      expect(await look({ phase: 'runAlgorithm' })).toEqual({
-        failure: expect.any(CompleteAsyncError),
-        beats: [{ phase: 'runAlgorithm', doubted: true }],
-      });
-      expect(await look(undefined)).toEqual({ failure: expect.any(CompleteAsyncError), beats: [{ doubted: true }] });
+    test('goes on while the agent speaks', async () => {
+      const details = { phase: 'runAlgorithm', heardAtMs: Date.now() - 5_000 };
+      expect(await look(details)).toEqual({ failure: expect.any(CompleteAsyncError), beats: [] });
     });
 
-    test('has lost its pod when the agent has been silent since the last look', async () => {
-      const { failure, beats } = await look({ doubted: true });
+    test('counts from its first doubt where the agent has said nothing yet, and keeps what else was known', async () => {
+      const failure = expect.any(CompleteAsyncError) as unknown;
+      expect(await look(undefined)).toEqual({ failure, beats: [{ heardAtMs: expect.any(Number) }] });
+      expect(await look({ phase: 'stageInputs' })).toEqual({ failure, beats: [{ phase: 'stageInputs', heardAtMs: expect.any(Number) }] });
+    });
+
+    test('has lost its pod when the agent is silent as well', async () => {
+      const { failure, beats } = await look({ heardAtMs: Date.now() - 12_000 });
       expect(failure).toMatchObject({
         type: 'PodLost',
         message: 'pod attempt 1: its node does not answer any more, and neither does its agent',

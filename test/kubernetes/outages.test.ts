@@ -76,9 +76,10 @@ describe.each([
         await own().scene.pods.killMainProcesses([pod], 'algorithm');
         await own().scene.pods.killMainProcesses([pod], 'agent');
         const since = performance.now();
-        await eventually('a second pod is asked for', async () => (await attemptsOf(job))[0] === 2 || undefined);
+        await eventually('the loss is told', () => findReason(/does not answer.* runs again in another pod/));
         tell('a node that is gone is known', since);
         expect(performance.now() - since).toBeLessThan(20_000);
+        await eventually('a second pod is asked for', async () => (await attemptsOf(job))[0] === 2 || undefined);
         await eventually('the job says what it waits for', () => findReason(/waiting for a node/));
       } finally {
         await cluster().kubelet.start();

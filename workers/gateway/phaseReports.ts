@@ -3,7 +3,7 @@
 import { ActivityCancelledError, ActivityNotFoundError, ActivityPausedError, ActivityResetError } from '@temporalio/client';
 import type { ApplicationFailure } from '@temporalio/common';
 import { jobWorkflowId, phaseActivityId } from '../../workflows/contract/ids.ts';
-import type { AgentPhase, PodRef } from '../../workflows/contract/job.ts';
+import type { AgentPhase, Heard, PodRef } from '../../workflows/contract/job.ts';
 import type { AgentProgress } from './protocol.ts';
 import type { PendingActivity, WorkflowLook } from './workflowLook.ts';
 
@@ -48,7 +48,7 @@ const addressOf = (phase: AgentPhase, pod: PodRef): ActivityAddress => ({
 export const heartbeatPhase = ({ activity }: Pick<ReportDeps, 'activity'>) =>
   async function heartbeatPhase(pod: PodRef, progress: AgentProgress): Promise<'continue' | 'stop'> {
     try {
-      await activity.heartbeat(addressOf(progress.phase, pod), progress);
+      await activity.heartbeat(addressOf(progress.phase, pod), { ...progress, heardAtMs: Date.now() } satisfies Heard);
     } catch (err) {
       if (err instanceof ActivityCancelledError) return 'stop';
       if (!isNoVerdict(err)) throw err;

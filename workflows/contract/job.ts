@@ -5,6 +5,12 @@ import type { PlaceKind } from './queue.ts';
 /** Phases that the pod's agent drives and the gateway completes. */
 export type AgentPhase = 'stageInputs' | 'runAlgorithm' | 'publishOutputs';
 
+/** What the gateway adds to an agent's progress: details of a heartbeat last until the next one, from attempt to attempt. */
+export interface Heard {
+  /** when the agent spoke last, milliseconds since the epoch */
+  readonly heardAtMs: number;
+}
+
 /** One incarnation of a job's pod. Attempts count from 1; a lost pod's successor has the next number. */
 export interface PodRef {
   readonly jobId: string;

@@ -107,10 +107,20 @@ describe('kubernetesOutcome', () => {
     ['a refusal in strange words', aPod({ phase: 'Failed', reason: 'rm -rf / <b>' }), lost('for no known reason')],
     ['the last deadline', aPod({ ...both(ended(137), ended(137)), phase: 'Failed', reason: 'DeadlineExceeded' }), failed('PhaseTimedOut')],
     ['a lost node', aPod({ ...both(running, running), reason: 'NodeLost' }), doubtful],
-    ['a node that is not ready', aPod({ ...both(running, running), conditions: [condition('Ready', 'False', 'NodeNotReady')] }), doubtful],
+    ['a node that is not ready', aPod({ ...both(running, running), conditions: [{ type: 'Ready', status: 'False' }] }), doubtful],
+    [
+      'a node that an older cluster calls so',
+      aPod({ ...both(running, running), conditions: [condition('Ready', 'False', 'NodeNotReady')] }),
+      doubtful,
+    ],
+    [
+      'containers that are not ready, as a kubelet says it',
+      aPod({ ...both(running, running), conditions: [condition('Ready', 'False', 'ContainersNotReady')] }),
+      { kind: 'alive' },
+    ],
     [
       'a deletion on a node that is not ready',
-      aPod({ ...both(running, running), conditions: [condition('Ready', 'False', 'NodeNotReady')] }, { deleted: true }),
+      aPod({ ...both(running, running), conditions: [{ type: 'Ready', status: 'False' }] }, { deleted: true }),
       { ...doubtful, ending: 'it is being deleted' },
     ],
 

@@ -17,7 +17,7 @@ describe('POST events', () => {
     const { post, temporal, ledger } = await startGateway();
     const activity = temporal.start('stageInputs/1');
     expect(await (await post('/events', { sequence: 1, progress: progress() })).json()).toEqual({ order: 'continue' });
-    expect(activity.heartbeats).toEqual([progress()]);
+    expect(activity.heartbeats).toEqual([{ ...progress(), heardAtMs: expect.any(Number) }]);
     expect(ledger.progress).toMatchObject([{ status: 30, podAttempt: 1, reason: 'staging inputs: 1 of 2 files, 1.0 MiB' }]);
   });
 
