@@ -72,10 +72,11 @@ program
   .helpOption(false)
   .allowUnknownOption()
   .option('--cluster <name>', 'use this cluster, which is up, and leave it up; default: one of its own')
+  .option('--no-watch-pods', 'with orchestrators that do not watch the pods: slower, with the same outcomes')
   .argument('[arguments...]')
-  .action(async (args: string[], { cluster }: { cluster?: string }) => {
+  .action(async (args: string[], options: { cluster?: string; watchPods: boolean }) => {
     const { runKubernetesTests } = await import('./tests.ts');
-    process.exitCode = await runKubernetesTests(args, cluster);
+    process.exitCode = await runKubernetesTests(args, options);
   });
 
 program

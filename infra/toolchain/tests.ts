@@ -22,20 +22,27 @@ const withoutTests = ['--help', '-h', '--version', '-v', '--listTests', '--showC
 export const runTests = async (args: readonly string[]): Promise<number> =>
   runJest(args, isWithoutTests(args) ? {} : await prepareForTests());
 
+/** How the tests on a cluster are run. */
+export interface KubernetesTestsOptions {
+  /** name of a cluster that is up, and stays; default: one of this run's own */
+  readonly cluster?: string;
+  /** false: orchestrators do not watch the pods */
+  readonly watchPods: boolean;
+}
+
 /**
- * Runs jest for the tests whose pods are a real cluster's. The cluster is this run's own and goes with it, however it
- * ends, unless `clusterName` names one that is up: that one stays.
+ * Runs jest for the tests whose pods are a real cluster's. A cluster of this run's own goes with it, however it ends.
  * @returns jest's exit code
  * @throws MissingPart before the first test if the cluster or another part cannot be had
  */
-export const runKubernetesTests = async (args: readonly string[], clusterName?: string): Promise<number> => {
+export const runKubernetesTests = async (args: readonly string[], options: KubernetesTestsOptions): Promise<number> => {
   const jestArgs = ['--config', path.join(project, 'jest.kubernetes.config.mjs'), ...args];
   if (isWithoutTests(args)) return runJest(jestArgs, {});
   const parts = await prepareForTests();
-  const cluster = clusterName === undefined ? await startOwnCluster() : undefined;
+  const cluster = options.cluster === undefined ? await startOwnCluster() : undefined;
   try {
-    const names = { C2D_TEST_RUNTIME: 'kubernetes', C2D_TEST_CLUSTER: clusterName ?? cluster?.name ?? '' };
-    return await runJest(jestArgs, { ...parts, ...names });
+    const names = { C2D_TEST_RUNTIME: 'kubernetes', C2D_TEST_CLUSTER: options.cluster ?? cluster?.name ?? '' };
+    return await runJest(jestArgs, { ...parts, ...names, C2D_TEST_POD_WATCH: String(options.watchPods) });
   } finally {
     await cluster?.close();
   }

@@ -14,6 +14,7 @@ import {
 import { publishDataset } from '../support/jobs.ts';
 import { useOwnCluster } from '../support/ownCluster.ts';
 import { useOwnStack } from '../support/ownStack.ts';
+import { isWatching, watchOfThisRun } from '../support/testCluster.ts';
 import { readFault, readPodAttempts } from '../support/traces.ts';
 
 const patienceMs = 300_000;
@@ -27,14 +28,13 @@ const environments = [{ id: 'small', resources, free: { maxJobs: 20, maxJobDurat
 
 const cluster = useOwnCluster('outages');
 
-describe.each([
-  ['with the watch', 'true'],
-  ['without the watch', 'false'],
-])('an outage of the cluster, %s,', (title, watch) => {
+const title = isWatching ? 'with the watch' : 'without the watch';
+
+describe(`an outage of the cluster, ${title},`, () => {
   const own = useOwnStack(async () => ({
     cluster: cluster(),
     environments,
-    env: { C2D_POD_WATCH: watch, C2D_AGENT_HEARTBEAT_SECONDS: '1', C2D_SILENCE_SECONDS: '6' },
+    env: { ...watchOfThisRun, C2D_AGENT_HEARTBEAT_SECONDS: '1', C2D_SILENCE_SECONDS: '6' },
   }));
   let dataset: PublishedAsset;
 

@@ -280,7 +280,7 @@ describe('the runtime', () => {
       settings: pods.settings,
       gatewayUrl: 'http://127.0.0.1:1',
     });
-    const refusal = { type: 'ClusterMisconfigured', retryAfterSeconds: undefined };
+    const refusal = { type: 'ClusterMisconfigured', retryAfterSeconds: 5 };
     await expect(elsewhere.create(pod.spec, () => undefined)).rejects.toMatchObject(refusal);
     await expect(elsewhere.list()).rejects.toMatchObject(refusal);
   });

@@ -22,7 +22,8 @@ const endPatienceMs = 120_000;
 const guardPatienceMs = 60_000;
 
 const raise = async (options: StackOptions, ends: (() => Promise<unknown>)[]): Promise<OwnStack> => {
-  const parts = await startStack({ ...(await runtimeOfThisRun()), ...options });
+  const { env, ...runtime } = await runtimeOfThisRun();
+  const parts = await startStack({ ...runtime, ...options, env: { ...env, ...options.env } });
   ends.push(() => parts.close());
   const stack = await describeForTests(parts);
   const files: FileServer = await startFileServer();

@@ -27,6 +27,12 @@ export const nameServerOfThisRun = async (): Promise<string> =>
     'jsonpath={.items[0].spec.clusterIP}',
   ]);
 
+/** Whether orchestrators of this run watch the pods of the cluster: nothing may depend on it. */
+export const isWatching = process.env.C2D_TEST_POD_WATCH !== 'false';
+
 /** What stacks of this run are started with: nothing unless the run is for Kubernetes. */
-export const runtimeOfThisRun = async (): Promise<Pick<StackOptions, 'cluster'>> =>
-  podsOfThisRun === 'kubernetes' ? { cluster: await clusterOfThisRun() } : {};
+export const runtimeOfThisRun = async (): Promise<Pick<StackOptions, 'cluster' | 'env'>> =>
+  podsOfThisRun === 'kubernetes' ? { cluster: await clusterOfThisRun(), env: watchOfThisRun } : {};
+
+/** What tells an orchestrator so. */
+export const watchOfThisRun = { C2D_POD_WATCH: String(isWatching) } as const;

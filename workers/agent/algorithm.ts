@@ -102,20 +102,22 @@ const ordinaryExit = (
   return { exitCode: code, oomKilled, end: 'ran', reason, startedAtMs, finishedAtMs };
 };
 
+/** Looks follow each other fast at first: most of what runs wild does so from the beginning. */
+const firstWatchMs = 250;
 const watchEveryMs = 2_000;
 
-/** Looks at the outputs every two seconds until `stop`; calls `onExceeded` once. Walks never overlap. */
+/** Looks at the outputs at least every two seconds until `stop`; calls `onExceeded` once. Walks never overlap. */
 export const watchOutputs = (folder: string, limits: Plan['limits'], onExceeded: () => void): { stop(): void } => {
   let timer: NodeJS.Timeout;
   let stopped = false;
-  const look = async (): Promise<void> => {
+  const look = async (pauseMs: number): Promise<void> => {
     // while it runs an algorithm may keep more files than it may leave
     const scan: OutputScan = await scanOutputs(folder, { maxBytes: limits.outputBytes, maxFiles: limits.outputFiles * 4 });
     if (stopped) return;
     if (scan.exceeded !== undefined) onExceeded();
-    else timer = setTimeout(() => void look(), watchEveryMs);
+    else timer = setTimeout(() => void look(Math.min(pauseMs * 2, watchEveryMs)), pauseMs);
   };
-  timer = setTimeout(() => void look(), watchEveryMs);
+  timer = setTimeout(() => void look(firstWatchMs), firstWatchMs);
   return {
     stop() {
       stopped = true;
