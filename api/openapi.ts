@@ -16,6 +16,7 @@ const refusalTexts: Readonly<Record<number, string>> = {
   409: 'Too early: repeat the request',
   413: 'The body is too large',
   416: 'The range begins behind the end of the file',
+  429: 'Too many requests: Retry-After tells when to try again',
   500: 'The service failed',
   503: 'Something that the service depends on is not available: repeat the request later',
 };
@@ -23,7 +24,7 @@ const refusalTexts: Readonly<Record<number, string>> = {
 const describeRefusals = ({ refusals, errorShape }: Route): RouteConfig['responses'] => {
   const schema = errorShape === 'text' ? z.string() : errorAnswer;
   return Object.fromEntries(
-    [...refusals, 500].map((status) => [
+    [...refusals, 429, 500].map((status) => [
       status,
       { description: refusalTexts[status] ?? 'Refused', content: { 'application/json': { schema } } },
     ]),

@@ -17,8 +17,14 @@ export const serviceEndpoints = {
   computeStatus: ['GET', '/api/services/compute'],
   computeStop: ['PUT', '/api/services/compute'],
   computeDelete: ['DELETE', '/api/services/compute'],
+  fileInfo: ['POST', '/api/services/fileInfo'],
+  download: ['GET', '/api/services/download'],
   encrypt: ['POST', '/api/services/encrypt'],
+  decrypt: ['POST', '/api/services/decrypt'],
+  initialize: ['GET', '/api/services/initialize'],
   nonce: ['GET', '/api/services/nonce'],
+  generateAuthToken: ['POST', '/api/services/auth/token'],
+  invalidateAuthToken: ['POST', '/api/services/auth/token/invalidate'],
 } as const;
 
 /** A peer id of libp2p: the identity multihash of the protobuf-encoded secp256k1 key, in base 58 (`16Uiu2…`). */

@@ -5,6 +5,9 @@ import { Readable } from 'node:stream';
 import { Wallet, hexlify } from 'ethers';
 import { Registry } from 'prom-client';
 import { createMetrics } from '../../../api/metrics.ts';
+import { createRates } from '../../../api/rates.ts';
+import { createTokens } from '../../../api/tokens.ts';
+import { createJwts } from '../../../infra/crypto/jwt.ts';
 import type { ApiDeps, EnvironmentLoad, JobLedger, JobRow, JobStarter, Quote, QuoteRequest, StartVerdict } from '../../../api/ports.ts';
 import { computeEnvironments } from '../../../infra/environments/environments.ts';
 import { isSignedBy } from '../../../infra/ocean/signatures.ts';
@@ -13,6 +16,7 @@ import { JobFailure } from '../../../workflows/contract/failures.ts';
 import { status } from '../../../workflows/contract/status.ts';
 import type { JobSpec } from '../../../workflows/contract/spec.ts';
 import { aJobId, anAddress } from '../../support/builders.ts';
+import { aKeyring } from '../../support/databases.ts';
 
 /** A row as the ledger tells it: accepted, waiting, somebody's. */
 export const aJobRow = (over: Partial<JobRow> = {}): JobRow => ({
@@ -57,6 +61,8 @@ export class FakeLedger implements JobLedger {
   readonly rows = new Map<string, JobRow>();
   readonly specs = new Map<string, JobSpec>();
   readonly nonces = new Map<string, { nonce: bigint; jobId: string | null }>();
+  readonly deadTokens = new Set<string>();
+  private readonly endingJobs = new Set<string>();
   readonly logs = new Map<string, Log>();
   readonly changes = new EventEmitter().setMaxListeners(0);
   loads: readonly EnvironmentLoad[] = [];
@@ -95,9 +101,9 @@ export class FakeLedger implements JobLedger {
     return { spent: false, stored: (await this.nonceOf(address)) ?? '0' } as const;
   }
 
-  async reserveJob({ spec, nonce }: { readonly spec: JobSpec; readonly nonce: string }) {
+  async reserveJob({ spec, nonce }: { readonly spec: JobSpec; readonly nonce: string | null }) {
     if (this.rows.has(spec.jobId)) return { kind: 'same' } as const;
-    if (!this.spend(spec.consumerAddress, nonce, spec.jobId)) {
+    if (nonce !== null && !this.spend(spec.consumerAddress, nonce, spec.jobId)) {
       return { kind: 'stale', stored: (await this.nonceOf(spec.consumerAddress)) ?? '0' } as const;
     }
     this.specs.set(spec.jobId, spec);
@@ -135,6 +141,14 @@ export class FakeLedger implements JobLedger {
       .slice(page.offset, page.offset + page.limit);
   }
 
+  async invalidateToken(tokenId: string): Promise<void> {
+    this.deadTokens.add(tokenId);
+  }
+
+  async isTokenInvalidated(tokenId: string): Promise<boolean> {
+    return this.deadTokens.has(tokenId);
+  }
+
   async requestStop(jobId: string): Promise<void> {
     this.change(jobId, { stopRequested: true });
   }
@@ -148,7 +162,13 @@ export class FakeLedger implements JobLedger {
     };
   }
 
+  /** Ends the job as soon as somebody follows its log. */
+  endWhenFollowed(jobId: string): void {
+    this.endingJobs.add(jobId);
+  }
+
   watchJob(jobId: string, onChange: () => void): () => void {
+    if (this.endingJobs.delete(jobId)) setTimeout(() => this.change(jobId, { finishedAtMs: Date.now() }), 5);
     this.changes.on(jobId, onChange);
     return () => this.changes.off(jobId, onChange);
   }
@@ -240,6 +260,9 @@ const toQuote = ({ datasets, algorithm, payment, maxJobDuration, queueMaxWaitTim
   };
 };
 
+/** tests of what needs assets have a chain */
+const noAsset = async () => Promise.reject(new JobFailure('AssetNotFound', 'there are no assets here'));
+
 /** Deps of an application whose ledger, jobs and files can be looked at. */
 export const aWorld = (over: Partial<ApiDeps> = {}) => {
   const ledger = new FakeLedger();
@@ -269,17 +292,23 @@ export const aWorld = (over: Partial<ApiDeps> = {}) => {
         quotes.push(request);
         return toQuote(request);
       },
+      ...{ describeFiles: noAsset, quoteAccess: noAsset, authorizeDownload: noAsset, decryptDocument: noAsset },
       encrypt: (bytes) => hexlify(bytes.toReversed()),
+      decrypt: (hex) => Buffer.from(hex, 'hex').toReversed(),
       verifyMessage: async (signed) => isSignedBy(signed),
       providerAddress: provider.address,
       nodePublicKey: provider.signingKey.compressedPublicKey,
     },
+    tokens: createTokens({ jwts: createJwts(aKeyring()), ledger, longestSeconds: 3_600 }),
     environments,
     withdrawals: async () => new Map(),
+    authorizedDecrypters: [],
     chains: [
       { chainId: 8996, feeToken },
       { chainId: 1, feeToken: null },
     ],
+    rates: createRates({ perIpPerMinute: 0, perAddressPerMinute: 0, trustedProxies: [] }),
+    acceptsOlderMessages: false,
     limits: { jsonBytes: 1024 ** 2, encryptBytes: 1024 ** 2 },
     health: { ledger: async () => undefined },
     metrics: createMetrics(registry, ledger),
