@@ -10,6 +10,7 @@ import type { ApiDeps } from './ports.ts';
 import { Refusal, renderProblems, setErrorShape } from './problems.ts';
 import { nameRequest } from './requestId.ts';
 import type { Route } from './route.ts';
+import { v1Surface } from './v1/surface.ts';
 
 const refuseMethod =
   (allowed: string): RequestHandler =>
@@ -49,6 +50,7 @@ export const createApp = (deps: ApiDeps): Express => {
   app.use(nameRequest, protectBrowsers, allowBrowsers);
   app.use(healthRoutes(withoutReasons(deps)));
   app.use(docsRoutes(describeApi(nodeRoutes, deps.version)));
+  app.use(v1Surface(deps));
   for (const route of nodeRoutes) {
     if (route.refuseHead === true) app.head(route.path, refuseMethod(route.method.toUpperCase()));
     app[route.method](route.path, deps.metrics.measure(route.id), shapeErrors(route), ...route.handle(deps));

@@ -8,13 +8,23 @@ import type { StoredFileRef } from '../infra/storage/resultStore.ts';
 import type { Logger } from '../infra/process/logger.ts';
 import type { Quote, QuoteRequest } from '../infra/ocean/quote.ts';
 import type { HealthCheck } from '../infra/process/health.ts';
-import type { FailureType } from '../workflows/contract/failures.ts';
+import type { FailureType, JobFailure } from '../workflows/contract/failures.ts';
 import type { JobSpec } from '../workflows/contract/spec.ts';
 
 /** The ledger's operations that clients cause. */
 export type JobLedger = Pick<
   Ledger,
-  'nonceOf' | 'spendNonce' | 'reserveJob' | 'readJob' | 'findJobs' | 'requestStop' | 'readLog' | 'environmentLoads'
+  | 'nonceOf'
+  | 'spendNonce'
+  | 'reserveJob'
+  | 'reserveKeyedJob'
+  | 'readRequestDigest'
+  | 'readJob'
+  | 'findJobs'
+  | 'listJobs'
+  | 'requestStop'
+  | 'readLog'
+  | 'environmentLoads'
 > & {
   /** Calls `onChange` after each change of the job or its log. @returns the end of the watch */
   watchJob(jobId: string, onChange: () => void): () => void;
@@ -43,6 +53,8 @@ export interface Assets {
   /** @throws JobFailure AssetNotFound */
   resolve(did: string): Promise<{ readonly ddo: { readonly document: unknown } }>;
   quote(request: QuoteRequest, environment: ComputeEnvironment): Promise<Quote>;
+  /** Every reason for which a job would be refused. @throws JobFailure for what cannot be judged now */
+  examine(spec: JobSpec, environment: ComputeEnvironment): Promise<readonly JobFailure[]>;
   /** @returns `0x…` hex text that only this provider can open */
   encrypt(bytes: Uint8Array): string;
   /**
@@ -74,6 +86,12 @@ export interface RequestMetrics {
   measure(route: string): RequestHandler;
 }
 
+/** Tells whose a token is. */
+export interface TokenVerifier {
+  /** @param authorization the header as received @throws Refusal 401 */
+  verify(authorization: string | undefined): Promise<{ readonly address: string }>;
+}
+
 /** Sizes in bytes. */
 export interface ApiLimits {
   readonly jsonBytes: number;
@@ -86,6 +104,7 @@ export interface ApiDeps {
   readonly jobs: JobStarter;
   readonly results: Results;
   readonly assets: Assets;
+  readonly tokens: TokenVerifier;
   readonly environments: readonly ComputeEnvironment[];
   readonly withdrawals: Withdrawals;
   readonly chains: readonly OfferedChain[];

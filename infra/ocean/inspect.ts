@@ -38,7 +38,7 @@ export interface InspectRequest {
   readonly chainIds: readonly number[];
 }
 
-const requireService = (asset: Asset, serviceId: string | null): DdoService => {
+export const requireService = (asset: Asset, serviceId: string | null): DdoService => {
   const service = findService(asset.ddo, serviceId);
   if (service === undefined) {
     throw new JobFailure('ServiceNotFound', `Cannot find service ${(serviceId ?? '').slice(0, 100)} in DDO ${asset.ddo.did}`);
@@ -46,7 +46,7 @@ const requireService = (asset: Asset, serviceId: string | null): DdoService => {
   return service;
 };
 
-const requireFit = ({ ddo }: Asset, service: DdoService, { role, chainIds }: InspectRequest): void => {
+export const requireFit = ({ ddo }: Asset, service: DdoService, { role, chainIds }: InspectRequest): void => {
   if (role === 'algorithm' && ddo.type !== 'algorithm') throw new JobFailure('RequestInvalid', `DDO ${ddo.did} is not a valid algorithm`);
   if (service.type !== 'compute' && service.type !== 'access') {
     throw new JobFailure('RequestInvalid', `Service ${service.id} of DDO ${ddo.did} is neither an access nor a compute service`);
@@ -56,7 +56,7 @@ const requireFit = ({ ddo }: Asset, service: DdoService, { role, chainIds }: Ins
   }
 };
 
-const requireAllowed = async (asset: Asset, service: DdoService, address: string, accessLists: AccessLists): Promise<void> => {
+export const requireAllowed = async (asset: Asset, service: DdoService, address: string, accessLists: AccessLists): Promise<void> => {
   const request = { address, chainId: asset.ddo.chainId, accessLists };
   const [toAsset, toService] = await Promise.all([isAllowed(asset.ddo.credentials, request), isAllowed(service.credentials, request)]);
   if (!toAsset) throw new JobFailure('AccessDenied', `Error: Access to asset ${asset.ddo.did} was denied`);

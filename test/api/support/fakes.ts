@@ -6,6 +6,7 @@ import { Wallet, hexlify } from 'ethers';
 import { Registry } from 'prom-client';
 import { createMetrics } from '../../../api/metrics.ts';
 import type { ApiDeps, EnvironmentLoad, JobLedger, JobRow, JobStarter, Quote, QuoteRequest, StartVerdict } from '../../../api/ports.ts';
+import { Refusal } from '../../../api/problems.ts';
 import { computeEnvironments } from '../../../infra/environments/environments.ts';
 import { isSignedBy } from '../../../infra/ocean/signatures.ts';
 import { createLogger } from '../../../infra/process/logger.ts';
@@ -57,6 +58,7 @@ export class FakeLedger implements JobLedger {
   readonly rows = new Map<string, JobRow>();
   readonly specs = new Map<string, JobSpec>();
   readonly nonces = new Map<string, { nonce: bigint; jobId: string | null }>();
+  readonly digests = new Map<string, string>();
   readonly logs = new Map<string, Log>();
   readonly changes = new EventEmitter().setMaxListeners(0);
   loads: readonly EnvironmentLoad[] = [];
@@ -119,6 +121,23 @@ export class FakeLedger implements JobLedger {
       }),
     );
     return { kind: 'new' } as const;
+  }
+
+  async reserveKeyedJob({ spec, requestDigest }: Parameters<JobLedger['reserveKeyedJob']>[0]) {
+    const known = this.digests.get(spec.jobId);
+    if (known !== undefined) return { kind: known === requestDigest ? 'same' : 'other' } as const;
+    this.digests.set(spec.jobId, requestDigest);
+    this.specs.set(spec.jobId, spec);
+    this.put(aJobRow({ jobId: spec.jobId, owner: spec.consumerAddress, environmentId: spec.environmentId, admission: 'pending' }));
+    return { kind: 'new' } as const;
+  }
+
+  async readRequestDigest(jobId: string): Promise<string | null> {
+    return this.digests.get(jobId) ?? null;
+  }
+
+  async listJobs({ owner }: Parameters<JobLedger['listJobs']>[0], limit: number) {
+    return (await this.findJobs({ owner }, { limit, offset: 0 })).slice(0, limit);
   }
 
   async readJob(jobId: string): Promise<JobRow | null> {
@@ -269,10 +288,16 @@ export const aWorld = (over: Partial<ApiDeps> = {}) => {
         quotes.push(request);
         return toQuote(request);
       },
+      examine: async () => [],
       encrypt: (bytes) => hexlify(bytes.toReversed()),
       verifyMessage: async (signed) => isSignedBy(signed),
       providerAddress: provider.address,
       nodePublicKey: provider.signingKey.compressedPublicKey,
+    },
+    tokens: {
+      async verify() {
+        throw new Refusal(401, 'Invalid token');
+      },
     },
     environments,
     withdrawals: async () => new Map(),
