@@ -10,6 +10,7 @@ import { translateLedgerErrors } from './ledgerFailure.ts';
 import { appendLog, dropEndedLogs, readLog } from './logs.ts';
 import { nonceOf, reserveJob, spendNonce } from './nonces.ts';
 import { beginPodAttempt, knownClaims, recordPositions } from './places.ts';
+import { invalidateToken, isTokenInvalidated } from './tokens.ts';
 
 export type { EnvironmentLoad } from './environments.ts';
 export type { JobListFilter, KeyedRequest, KeyedReservation } from './keyedJobs.ts';
@@ -26,6 +27,8 @@ export const createLedger = ({ db }: Pick<LedgerConnection, 'db'>, keyring: Keyr
     reserveKeyedJob: reserveKeyedJob(deps),
     readRequestDigest: readRequestDigest(deps),
     listJobs: listJobs(deps),
+    invalidateToken: invalidateToken(deps),
+    isTokenInvalidated: isTokenInvalidated(deps),
     readJob: jobs.readJob(deps),
     findJobs: jobs.findJobs(deps),
     readSpec: jobs.readSpec(deps),
