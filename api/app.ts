@@ -10,6 +10,7 @@ import type { ApiDeps } from './ports.ts';
 import { Refusal, renderProblems, setErrorShape } from './problems.ts';
 import { nameRequest } from './requestId.ts';
 import type { Route } from './route.ts';
+import { renderProblem } from './v1/problem.ts';
 import { v1Surface } from './v1/surface.ts';
 
 const refuseMethod =
@@ -56,6 +57,7 @@ export const createApp = (deps: ApiDeps): Express => {
     app[route.method](route.path, deps.metrics.measure(route.id), shapeErrors(route), ...route.handle(deps));
   }
   app.use(refuseUnknown);
+  app.use('/api/v1', renderProblem(deps.logger));
   app.use(renderProblems(deps.logger));
   return app;
 };

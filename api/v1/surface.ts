@@ -3,7 +3,7 @@
 import express, { type RequestHandler, type Router } from 'express';
 import { describeApi, type ApiDescription } from '../openapi.ts';
 import type { ApiDeps } from '../ports.ts';
-import { CodedRefusal, renderProblem } from './problem.ts';
+import { CodedRefusal } from './problem.ts';
 import { v1Routes } from './routes.ts';
 import { problem } from './schemas.ts';
 
@@ -46,6 +46,5 @@ export const v1Surface = (deps: ApiDeps): Router => {
   }
   for (const path of new Set(v1Routes.map((route) => route.path))) router.all(path, refuseMethod(methodsOf(path)));
   router.use('/api/v1', refuseUnknown);
-  router.use('/api/v1', renderProblem(deps.logger));
   return router;
 };
