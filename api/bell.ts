@@ -5,9 +5,9 @@ const patienceMs = 10_000;
 
 /** Rings and waits; no ring is missed. */
 export interface Bell {
-  ring(): void;
+  readonly ring: () => void;
   /** Resolves at once if it has rung since the last wait, else at the next ring, at the latest after ten seconds. */
-  wait(): Promise<void>;
+  readonly wait: () => Promise<void>;
 }
 
 /** Remembers that something changed while nobody was waiting, so that no change is missed. */

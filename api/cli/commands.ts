@@ -35,6 +35,13 @@ export const listEnvironments = async (context: CommandContext): Promise<ExitCod
   return exits.ok;
 };
 
+/** For calls of other programs; whoever has it is you for an hour. */
+export const showToken = async (context: CommandContext): Promise<ExitCode> => {
+  const token = await context.session.token();
+  tell(context, { token }, token);
+  return exits.ok;
+};
+
 export const checkJob = async (context: CommandContext, options: JobOptions): Promise<ExitCode> => {
   const body = await readJob(options, context.terminal);
   const answer = await context.session.read<CheckAnswer>({ method: 'POST', path: '/api/v1/checks', body });

@@ -47,7 +47,7 @@ const fetchRest = async (session: Session, { id, result }: Wanted, part: string)
   });
   if (response.body === null) return;
   const flags = response.status === 206 ? 'a' : 'w';
-  await pipeline(Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]), createWriteStream(part, { flags }));
+  await pipeline(Readable.fromWeb(response.body), createWriteStream(part, { flags }));
 };
 
 const fetchPart = async (session: Session, wanted: Wanted, part: string): Promise<void> => {

@@ -56,7 +56,7 @@ export const readLog = async function* (session: Session, { id, follow, offset: 
     const response = await session.send({ path: `/api/v1/jobs/${id}/logs`, query: { follow: String(follow), offset } });
     if (response.body === null) return;
     try {
-      for await (const piece of response.body) {
+      for await (const piece of response.body as AsyncIterable<Uint8Array>) {
         offset += piece.length;
         attempts = session.http.attempts();
         yield piece;

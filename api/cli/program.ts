@@ -96,6 +96,7 @@ type Run = (work: (context: commands.CommandContext) => Promise<ExitCode>) => Pr
 const addJobCommands = (program: Command, run: Run): void => {
   const add = (name: string, description: string): Command => program.command(name).description(description);
   add('environments', 'what can be computed on; needs no key').action(() => run(commands.listEnvironments));
+  add('token', 'a token for other programs, good for an hour').action(() => run(commands.showToken));
   describeJob(add('check', 'would this job be accepted? Starts nothing, spends nothing; tells all reasons')).action((options: JobOptions) =>
     run((context) => commands.checkJob(context, options)),
   );

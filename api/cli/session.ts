@@ -7,6 +7,8 @@ import type { Signer } from './wallet.ts';
 /** Sends requests as the owner of the key. */
 export interface Session {
   readonly http: Http;
+  /** a token for other programs, with at least a minute to live */
+  readonly token: () => Promise<string>;
   /** @returns an answer below 400 @throws Exit */
   send(asked: Asked): Promise<Response>;
   /** The answer's JSON, as the description of the API has it. */
@@ -59,12 +61,12 @@ const obtainToken = async (http: Http, { address, sign }: Signer): Promise<Token
 export const createSession = (http: Http, openSigner: () => Promise<Signer>): Session => {
   let signer: Promise<Signer> | undefined;
   let token: Token | undefined;
-  const authorization = async (): Promise<string> => {
+  const current = async (): Promise<string> => {
     if (token === undefined || token.endsAtMs - marginMs < Date.now()) token = await obtainToken(http, await (signer ??= openSigner()));
-    return `Bearer ${token.text}`;
+    return token.text;
   };
   const send: Session['send'] = async (asked) => {
-    const attempt = async () => http.send({ ...asked, headers: { ...asked.headers, authorization: await authorization() } });
+    const attempt = async () => http.send({ ...asked, headers: { ...asked.headers, authorization: `Bearer ${await current()}` } });
     const first = await attempt();
     if (first.status !== 401) return first;
     await first.body?.cancel();
@@ -76,6 +78,7 @@ export const createSession = (http: Http, openSigner: () => Promise<Signer>): Se
   };
   return {
     http,
+    token: current,
     send,
     read: async <Answer>(asked: Asked) => (await (await send(asked)).json()) as Answer,
   };

@@ -15,7 +15,7 @@ export interface KeyPlaces {
 /** Signs as one address. */
 export interface Signer {
   readonly address: string;
-  sign(message: Uint8Array): Promise<string>;
+  readonly sign: (message: Uint8Array) => Promise<string>;
 }
 
 const readText = async (path: string, what: string): Promise<string> => {

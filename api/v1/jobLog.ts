@@ -23,6 +23,7 @@ const sendKept = async (
 ): Promise<boolean> => {
   const entry = entries.find(({ type }) => type === 'algorithmLog');
   if (entry === undefined) return false;
+  res.set('Content-Length', String(Math.max(0, entry.filesize - offset)));
   if (offset >= entry.filesize) {
     res.end();
     return true;

@@ -12,7 +12,7 @@ import { requireAllowed, requireFit, requireService, type InspectedService, type
 
 /** A service as far as it could be looked at, and what speaks against it. */
 interface Examined {
-  /** null when there is no such document or service */
+  /** null when there is no such document or service, and for a bare file object */
   readonly inspected: InspectedService | null;
   readonly areFilesReadable: boolean;
   readonly failures: readonly JobFailure[];
@@ -55,8 +55,7 @@ const examineService = async (deps: AdmissionDeps, request: InspectRequest): Pro
 interface ExaminedAssets {
   /** null for a raw algorithm */
   readonly algorithm: Examined | null;
-  /** null for a bare file object */
-  readonly datasets: readonly (Examined | null)[];
+  readonly datasets: readonly Examined[];
 }
 
 const examineTrust = async (
@@ -68,7 +67,7 @@ const examineTrust = async (
   // whether an algorithm is trusted cannot be told while nobody knows what it is
   if (algorithm !== null && (algorithm.inspected === null || !algorithm.areFilesReadable)) return [];
   const asked = algorithm?.inspected ? { inspected: algorithm.inspected, userdata: spec.algorithm.userdata } : null;
-  const found = datasets.flatMap((dataset) => dataset?.inspected ?? []);
+  const found = datasets.flatMap(({ inspected }) => inspected ?? []);
   const failures = await Promise.all(
     found.map((dataset) => failuresOf(() => requireTrusted({ datasets: [dataset], algorithm: asked, legacy, checksums: deps.checksums }))),
   );
@@ -85,14 +84,14 @@ const examineOrders = async (
   const ordered = [
     { inspected: algorithm?.inspected ?? null, transferTxId: spec.algorithm.transferTxId, role: 'algorithm' as const },
     ...datasets.map((dataset, position) => ({
-      inspected: dataset?.inspected ?? null,
+      inspected: dataset.inspected,
       transferTxId: spec.datasets[position]?.transferTxId ?? null,
       role: 'dataset' as const,
     })),
   ];
   const failures = await Promise.all(
     ordered.map(({ inspected, ...order }) =>
-      inspected === null ? [] : failuresOf(() => requireOrder(deps, spec, { inspected, ...order }, environmentId)),
+      inspected === null ? Promise.resolve([]) : failuresOf(() => requireOrder(deps, spec, { inspected, ...order }, environmentId)),
     ),
   );
   return failures.flat();
@@ -108,14 +107,13 @@ export const createExamination = (deps: AdmissionDeps) =>
     const { consumerAddress } = spec;
     const look = (documentId: string, serviceId: string | null, role: 'dataset' | 'algorithm') =>
       examineService(deps, { reference: { documentId, serviceId }, consumerAddress, role, chainIds: environment.chainIds });
-    const bare: JobFailure[] = [];
     const [forEnvironment, algorithm, ...datasets] = await Promise.all([
       failuresOf(() => requireEnvironment(spec, environment, deps)),
       spec.algorithm.documentId === null ? null : look(spec.algorithm.documentId, spec.algorithm.serviceId, 'algorithm'),
       ...spec.datasets.map(async ({ documentId, serviceId, fileObject }) => {
         if (documentId !== null) return look(documentId, serviceId, 'dataset');
-        bare.push(...(await failuresOf(() => requireBareFile(fileObject, environment))));
-        return null;
+        const failures = await failuresOf(() => requireBareFile(fileObject, environment));
+        return { inspected: null, areFilesReadable: true, failures };
       }),
     ]);
     const assets = { algorithm, datasets };
@@ -126,6 +124,6 @@ export const createExamination = (deps: AdmissionDeps) =>
       examineTrust(deps, spec, assets, environment.emptyTrustedListsAllowAll),
       examineOrders(deps, spec, assets, environment.id),
     ]);
-    const forDatasets = datasets.flatMap((dataset) => dataset?.failures ?? []);
-    return [...forEnvironment, ...(algorithm?.failures ?? []), ...raw, ...image, ...forDatasets, ...bare, ...trust, ...orders];
+    const found = [algorithm?.failures ?? [], raw, image, ...datasets.map(({ failures }) => failures), trust, orders];
+    return [...forEnvironment, ...found.flat()];
   };

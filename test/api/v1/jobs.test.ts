@@ -180,9 +180,9 @@ describe('GET /api/v1/jobs', () => {
   test('filters by phase, status and environment', async () => {
     const carol = await openCaller(surface);
     const [running, done, failed, waiting] = [await startOne(carol), await startOne(carol), await startOne(carol), await startOne(carol)];
-    await surface.progress(running!, status.running);
-    await surface.finish(done!, {});
-    await surface.finish(failed!, {}, status.algorithmFailed);
+    await surface.progress(running, status.running);
+    await surface.finish(done, {});
+    await surface.finish(failed, {}, status.algorithmFailed);
     const ids = async (query: string) => (await page(carol, query)).jobs.map(({ id }) => id);
     expect(await ids('?phase=running')).toEqual([running]);
     expect(await ids('?phase=succeeded')).toEqual([done]);

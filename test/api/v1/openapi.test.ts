@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import type { Router } from 'express';
 import { createApp } from '../../../api/app.ts';
 import { describeApi } from '../../../api/openapi.ts';
 import { v1Routes } from '../../../api/v1/routes.ts';
@@ -26,14 +25,12 @@ describe('the description of the REST surface', () => {
   });
 
   test('names every route that is served, and no other', () => {
-    interface Layer {
-      readonly route?: {
-        readonly path: string;
-        readonly methods: Readonly<Record<string, boolean>>;
-        readonly stack: readonly { readonly name: string }[];
-      };
+    interface Served {
+      readonly path: string;
+      readonly methods: Readonly<Record<string, boolean>>;
+      readonly stack: readonly { readonly name: string }[];
     }
-    const layers = (v1Surface(aWorld().deps) as Router & { readonly stack: readonly Layer[] }).stack;
+    const { stack: layers } = v1Surface(aWorld().deps) as unknown as { readonly stack: readonly { readonly route?: Served }[] };
     const served = layers
       .flatMap(({ route }) => (route === undefined || route.path === v1DescriptionPath ? [] : [route]))
       .filter(({ stack }) => stack.at(-1)?.name !== 'refuseMethod')
