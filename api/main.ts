@@ -22,6 +22,7 @@ import { createJobStarter } from '../infra/temporal/jobStarter.ts';
 import { createApp } from './app.ts';
 import { apiConfig, type ApiConfig } from './config.ts';
 import { createMetrics } from './metrics.ts';
+import { createRates } from './rates.ts';
 import { createTokens } from './tokens.ts';
 import { addSealGauge, createWithdrawals, noWithdrawals, withdrawalRoutes } from './withdrawals.ts';
 
@@ -66,7 +67,14 @@ const start = async (): Promise<RunningProcess> => {
     tokens: createTokens({ jwts, ledger, longestSeconds: config.C2D_API_TOKEN_SECONDS }),
     environments: config.C2D_ENVIRONMENTS,
     withdrawals,
+    authorizedDecrypters: config.C2D_AUTHORIZED_DECRYPTERS,
     chains: config.C2D_CHAINS.map(({ chainId, feeToken }) => ({ chainId, feeToken: feeToken ?? null })),
+    rates: createRates({
+      perIpPerMinute: config.C2D_API_RATE_PER_IP,
+      perAddressPerMinute: config.C2D_API_RATE_PER_ADDRESS,
+      trustedProxies: config.C2D_API_TRUSTED_PROXIES,
+    }),
+    acceptsOlderMessages: config.C2D_API_OLDER_CLIENTS,
     limits: { jsonBytes: config.C2D_API_JSON_LIMIT, encryptBytes: config.C2D_API_ENCRYPT_LIMIT },
     health,
     metrics: createMetrics(registry, ledger),

@@ -18,6 +18,7 @@ const refusalTexts: Readonly<Record<number, string>> = {
   409: 'Too early: repeat the request',
   413: 'The body is too large',
   416: 'The range begins behind the end of the file',
+  429: 'Too many requests: Retry-After tells when to try again',
   500: 'The service failed',
   503: 'Something that the service depends on is not available: repeat the request later',
 };
@@ -43,7 +44,10 @@ export const nodeDescription: ApiDescription = {
 
 const describeRefusals = (route: Route, about: ApiDescription): RouteConfig['responses'] =>
   Object.fromEntries(
-    [...route.refusals, 500].map((status) => [status, { description: refusalTexts[status] ?? 'Refused', content: about.refusal(route) }]),
+    [...route.refusals, 429, 500].map((status) => [
+      status,
+      { description: refusalTexts[status] ?? 'Refused', content: about.refusal(route) },
+    ]),
   );
 
 const describeAnswers = ({ answers }: Route): RouteConfig['responses'] =>

@@ -1,11 +1,15 @@
 /** What the API needs of the outside world, as narrow as it uses it. `main.ts` joins the adapters. */
 
 import type { Readable } from 'node:stream';
-import type { RequestHandler } from 'express';
+import type { Express, RequestHandler } from 'express';
 import type { EnvironmentLoad, JobRow, Ledger } from '../infra/ledger/ledger.ts';
 import type { ComputeEnvironment } from '../infra/environments/environments.ts';
 import type { StoredFileRef } from '../infra/storage/resultStore.ts';
 import type { Logger } from '../infra/process/logger.ts';
+import type { Access, FilesQuestion, OrderedFile } from '../infra/ocean/access.ts';
+import type { DecryptRequest } from '../infra/ocean/decryptDocument.ts';
+import type { FileFacts } from '../infra/ocean/fileFacts.ts';
+import type { OpenedFile } from '../infra/ocean/fileSource.ts';
 import type { Quote, QuoteRequest } from '../infra/ocean/quote.ts';
 import type { HealthCheck } from '../infra/process/health.ts';
 import type { FailureType, JobFailure } from '../workflows/contract/failures.ts';
@@ -49,7 +53,7 @@ export interface Results {
 }
 
 /** Assets, prices and keys of this provider. Failures are JobFailures with a text for consumers. */
-export interface Assets {
+export interface Assets extends Access {
   /** @throws JobFailure AssetNotFound */
   resolve(did: string): Promise<{ readonly ddo: { readonly document: unknown } }>;
   quote(request: QuoteRequest, environment: ComputeEnvironment): Promise<Quote>;
@@ -57,6 +61,8 @@ export interface Assets {
   examine(spec: JobSpec, environment: ComputeEnvironment): Promise<readonly JobFailure[]>;
   /** @returns `0x…` hex text that only this provider can open */
   encrypt(bytes: Uint8Array): string;
+  /** The plaintext of an asset's document that was encrypted to this provider. */
+  decryptDocument(request: DecryptRequest): Promise<Uint8Array>;
   /**
    * True when `address` signed `message`, as a key or as a smart account on `chainId` (null: the first chain).
    * Malformed input is false; throws only when a chain cannot be asked.
@@ -110,6 +116,16 @@ export interface RequestMetrics {
   measure(route: string): RequestHandler;
 }
 
+/** Limits how often somebody may ask. */
+export interface Rates {
+  /** Has `app` believe forwarded addresses of the configured proxies, and of nobody else. */
+  trustProxies(app: Express): void;
+  /** Counts a request of its IP address. @throws Refusal 429 */
+  readonly byIp: RequestHandler;
+  /** The same dependencies, which count a consumer's request once its signature or token was found good. */
+  limitCallers<Deps extends { readonly assets: Assets; readonly tokens: Tokens }>(deps: Deps): Deps;
+}
+
 /** Sizes in bytes. */
 export interface ApiLimits {
   readonly jsonBytes: number;
@@ -125,8 +141,13 @@ export interface ApiDeps {
   readonly tokens: Tokens;
   readonly environments: readonly ComputeEnvironment[];
   readonly withdrawals: Withdrawals;
+  /** who may have documents decrypted; empty: everybody who signs */
+  readonly authorizedDecrypters: readonly string[];
   readonly chains: readonly OfferedChain[];
   readonly limits: ApiLimits;
+  readonly rates: Rates;
+  /** what clients 4.0 to 5.1 sign is good, too; some of it can be replayed */
+  readonly acceptsOlderMessages: boolean;
   readonly health: Readonly<Record<string, HealthCheck>>;
   readonly metrics: RequestMetrics;
   readonly logger: Logger;
@@ -136,4 +157,15 @@ export interface ApiDeps {
   readonly ending: AbortSignal;
 }
 
-export type { ComputeEnvironment, EnvironmentLoad, JobRow, Quote, QuoteRequest };
+export type {
+  ComputeEnvironment,
+  DecryptRequest,
+  EnvironmentLoad,
+  FileFacts,
+  FilesQuestion,
+  JobRow,
+  OpenedFile,
+  OrderedFile,
+  Quote,
+  QuoteRequest,
+};

@@ -38,6 +38,7 @@ export interface InspectRequest {
   readonly chainIds: readonly number[];
 }
 
+/** @throws JobFailure ServiceNotFound `Cannot find service {id} in DDO {did}` */
 export const requireService = (asset: Asset, serviceId: string | null): DdoService => {
   const service = findService(asset.ddo, serviceId);
   if (service === undefined) {

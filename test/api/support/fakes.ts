@@ -5,6 +5,7 @@ import { Readable } from 'node:stream';
 import { Wallet, hexlify } from 'ethers';
 import { Registry } from 'prom-client';
 import { createMetrics } from '../../../api/metrics.ts';
+import { createRates } from '../../../api/rates.ts';
 import { createTokens } from '../../../api/tokens.ts';
 import { createJwts } from '../../../infra/crypto/jwt.ts';
 import type { ApiDeps, EnvironmentLoad, JobLedger, JobRow, JobStarter, Quote, QuoteRequest, StartVerdict } from '../../../api/ports.ts';
@@ -62,6 +63,7 @@ export class FakeLedger implements JobLedger {
   readonly nonces = new Map<string, { nonce: bigint; jobId: string | null }>();
   readonly digests = new Map<string, string>();
   readonly deadTokens = new Set<string>();
+  private readonly endingJobs = new Set<string>();
   readonly logs = new Map<string, Log>();
   readonly changes = new EventEmitter().setMaxListeners(0);
   loads: readonly EnvironmentLoad[] = [];
@@ -178,7 +180,13 @@ export class FakeLedger implements JobLedger {
     };
   }
 
+  /** Ends the job as soon as somebody follows its log. */
+  endWhenFollowed(jobId: string): void {
+    this.endingJobs.add(jobId);
+  }
+
   watchJob(jobId: string, onChange: () => void): () => void {
+    if (this.endingJobs.delete(jobId)) setTimeout(() => this.change(jobId, { finishedAtMs: Date.now() }), 5);
     this.changes.on(jobId, onChange);
     return () => this.changes.off(jobId, onChange);
   }
@@ -270,6 +278,9 @@ const toQuote = ({ datasets, algorithm, payment, maxJobDuration, queueMaxWaitTim
   };
 };
 
+/** tests of what needs assets have a chain */
+const noAsset = async () => Promise.reject(new JobFailure('AssetNotFound', 'there are no assets here'));
+
 /** Deps of an application whose ledger, jobs and files can be looked at. */
 export const aWorld = (over: Partial<ApiDeps> = {}) => {
   const ledger = new FakeLedger();
@@ -300,6 +311,7 @@ export const aWorld = (over: Partial<ApiDeps> = {}) => {
         return toQuote(request);
       },
       examine: async () => [],
+      ...{ describeFiles: noAsset, quoteAccess: noAsset, authorizeDownload: noAsset, decryptDocument: noAsset },
       encrypt: (bytes) => hexlify(bytes.toReversed()),
       verifyMessage: async (signed) => isSignedBy(signed),
       providerAddress: provider.address,
@@ -308,10 +320,13 @@ export const aWorld = (over: Partial<ApiDeps> = {}) => {
     tokens: createTokens({ jwts: createJwts(aKeyring()), ledger, longestSeconds: 3_600 }),
     environments,
     withdrawals: async () => new Map(),
+    authorizedDecrypters: [],
     chains: [
       { chainId: 8996, feeToken },
       { chainId: 1, feeToken: null },
     ],
+    rates: createRates({ perIpPerMinute: 0, perAddressPerMinute: 0, trustedProxies: [] }),
+    acceptsOlderMessages: false,
     limits: { jsonBytes: 1024 ** 2, encryptBytes: 1024 ** 2 },
     health: { ledger: async () => undefined },
     metrics: createMetrics(registry, ledger),

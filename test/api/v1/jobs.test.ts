@@ -1,7 +1,11 @@
+import request from 'supertest';
+import { createApp } from '../../../api/app.ts';
+import { createRates } from '../../../api/rates.ts';
 import { status } from '../../../workflows/contract/status.ts';
 import type { JobDetails } from '../../../api/v1/schemas.ts';
 import { aJobId } from '../../support/builders.ts';
 import { aWallet } from '../support/consumer.ts';
+import { aWorld } from '../support/fakes.ts';
 import { aRequest, openCaller, openSurface, problemIn, startOne, type Caller, type Surface } from './support/surface.ts';
 
 let surface: Surface;
@@ -357,6 +361,17 @@ describe('paths and methods', () => {
   test('browsers may send the headers of this surface', async () => {
     const response = await alice.fetch('/api/v1/jobs', { method: 'OPTIONS' });
     expect(response.headers.get('access-control-allow-headers')).toMatch(/Idempotency-Key.*Last-Event-ID/);
+  });
+});
+
+describe('limits', () => {
+  test('too many requests are a problem of 429 that says when to come back', async () => {
+    const { deps } = aWorld({ rates: createRates({ perIpPerMinute: 1, perAddressPerMinute: 0, trustedProxies: [] }) });
+    const app = createApp(deps);
+    expect((await request(app).get('/api/v1/environments')).status).toBe(200);
+    const refused = await request(app).get('/api/v1/jobs');
+    expect([refused.status, refused.type, refused.headers['retry-after']]).toEqual([429, 'application/problem+json', '60']);
+    expect(refused.body).toMatchObject({ code: 'TooManyRequests', status: 429 });
   });
 });
 
