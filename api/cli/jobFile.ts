@@ -44,11 +44,11 @@ const readBase = async (file: string | undefined, terminal: Terminal): Promise<R
   throw usageError(`${file} holds no JSON object`);
 };
 
-/** `did[,service[,transaction]]` */
+/** `did,service[,transaction]` */
 export const parseAsset = (given: string): RequestBody => {
   const [documentId = '', serviceId = '', transferTxId = '', ...rest] = given.split(',');
-  if (documentId === '' || rest.length > 0) throw usageError(`${given} is not <did>[,<service>[,<transaction>]]`);
-  return { documentId, ...(serviceId !== '' && { serviceId }), ...(transferTxId !== '' && { transferTxId }) };
+  if (documentId === '' || serviceId === '' || rest.length > 0) throw usageError(`${given} is not <did>,<service>[,<transaction>]`);
+  return { documentId, serviceId, ...(transferTxId !== '' && { transferTxId }) };
 };
 
 const splitAt = (given: string, example: string): readonly [string, string] => {

@@ -35,7 +35,7 @@ const operator = 'Tell the operator of the service; a new start later may succee
 export const codeTexts: Readonly<Record<ProblemCode, CodeText>> = {
   RequestInvalid: { title: 'The request is malformed or against a rule', hint: 'Correct what the cause names and send it again.' },
   AssetNotFound: { title: 'The asset is unknown', hint: 'Check the DID, and that its chain is among those that the service serves.' },
-  ServiceNotFound: { title: 'The asset has no such service', hint: 'Use a service id of the asset, or leave it out to take the first.' },
+  ServiceNotFound: { title: 'The asset has no such service', hint: 'Use the id of one of its services.' },
   AssetNotConsumable: { title: 'The asset is not offered at present', hint: 'Ask its publisher; the state of the asset forbids its use.' },
   AccessDenied: { title: 'Access is denied', hint: 'Ask the publisher or operator to add your address to the list that the cause names.' },
   OrderMissing: {

@@ -88,6 +88,7 @@ describe('help and options', () => {
     ['a job that is none', ['status', 'x'], /no job id/],
     ['a number that is none', ['start', '--queue', 'x'], /It is no number/],
     ['an address that is none', ['--url', 'ftp://x', 'environments'], /no http address/],
+    ['an asset without a service', ['start', '--dataset', 'did:op:1'], /is not <did>,<service>/],
     ['code without an image', ['--key-file', '/none', 'start', '--code', '-'], /name one with --image/],
     ['both kinds of algorithm', ['start', '--image', 'a', '--algorithm', 'did:op:1'], /not both/],
     ['a file that is not there', ['start', '--file', '/nowhere/job.json'], /cannot be read: ENOENT/],
@@ -168,14 +169,14 @@ describe('start', () => {
   });
 
   test('names published assets with their services and orders', async () => {
-    const args = ['start', '-e', 'small', '--algorithm', 'did:op:a,algo,0x1', '--dataset', 'did:op:b,compute,0x2', '--dataset', 'did:op:c'];
+    const args = ['start', '-e', 'small', '--algorithm', 'did:op:a,algo,0x1', '--dataset', 'did:op:b,compute,0x2', '--dataset', 'did:op:c,access'];
     const { stdout } = await c2d(withKey(...args));
     expect(surface.jobs.specs.get(stdout.trim())).toMatchObject({
       isFree: false,
       algorithm: { documentId: 'did:op:a', serviceId: 'algo', transferTxId: '0x1', raw: null },
       datasets: [
         { documentId: 'did:op:b', serviceId: 'compute', transferTxId: '0x2' },
-        { documentId: 'did:op:c', serviceId: null, transferTxId: null },
+        { documentId: 'did:op:c', serviceId: 'access', transferTxId: null },
       ],
     });
   });
