@@ -61,6 +61,8 @@ export interface Assets extends Access {
   examine(spec: JobSpec, environment: ComputeEnvironment): Promise<readonly JobFailure[]>;
   /** @returns `0x…` hex text that only this provider can open */
   encrypt(bytes: Uint8Array): string;
+  /** Opens what was encrypted to this provider; null for anything else. */
+  decrypt(hex: string): Uint8Array | null;
   /** The plaintext of an asset's document that was encrypted to this provider. */
   decryptDocument(request: DecryptRequest): Promise<Uint8Array>;
   /**
