@@ -2,7 +2,8 @@
 
 import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
-import type { CheckAnswer, environmentList, JobDetails, jobPage, resultList } from '../v1/schemas.ts';
+import type { environmentList } from '../v1/environmentSchemas.ts';
+import type { CheckAnswer, JobDetails, jobPage, resultList } from '../v1/schemas.ts';
 import { download } from './download.ts';
 import { exits, usageError, type ExitCode } from './exits.ts';
 import { awaitEnd, readLog } from './follow.ts';

@@ -1,6 +1,7 @@
 /** What people read. */
 
-import type { CheckAnswer, EnvironmentView, JobDetails, JobSummary, Progress } from '../v1/schemas.ts';
+import type { EnvironmentView } from '../v1/environmentSchemas.ts';
+import type { CheckAnswer, JobDetails, JobSummary, Progress } from '../v1/schemas.ts';
 import type { ServerEvent } from './eventParser.ts';
 
 const units = ['B', 'kB', 'MB', 'GB', 'TB'] as const;

@@ -4,7 +4,7 @@ import type { RequestHandler } from 'express';
 import { renderEnvironment } from '../node/environmentView.ts';
 import type { ApiDeps, ComputeEnvironment } from '../ports.ts';
 import type { Route } from '../route.ts';
-import { environmentList, type EnvironmentView } from './schemas.ts';
+import { environmentList, type EnvironmentView } from './environmentSchemas.ts';
 
 type Rendered = ReturnType<typeof renderEnvironment>;
 

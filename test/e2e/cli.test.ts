@@ -84,7 +84,15 @@ describe('c2d', () => {
     async () => {
       const dataset = await publishDataset(scene(), { compute: { allowRawAlgorithm: false } });
       const unknown = `did:op:${'0'.repeat(64)}`;
-      const args = ['-e', await firstEnvironment(), ...raw(), '--dataset', `${dataset.did},${dataset.serviceId}`, '--dataset', `${unknown},compute`];
+      const args = [
+        '-e',
+        await firstEnvironment(),
+        ...raw(),
+        '--dataset',
+        `${dataset.did},${dataset.serviceId}`,
+        '--dataset',
+        `${unknown},compute`,
+      ];
       const checked = await runCli(['--json', 'check', ...args], { env, stdin: '1' });
       expect(checked.code).toBe(3);
       expect((JSON.parse(checked.stdout) as CheckAnswer).reasons.map(({ code }) => code)).toEqual([

@@ -169,7 +169,17 @@ describe('start', () => {
   });
 
   test('names published assets with their services and orders', async () => {
-    const args = ['start', '-e', 'small', '--algorithm', 'did:op:a,algo,0x1', '--dataset', 'did:op:b,compute,0x2', '--dataset', 'did:op:c,access'];
+    const args = [
+      'start',
+      '-e',
+      'small',
+      '--algorithm',
+      'did:op:a,algo,0x1',
+      '--dataset',
+      'did:op:b,compute,0x2',
+      '--dataset',
+      'did:op:c,access',
+    ];
     const { stdout } = await c2d(withKey(...args));
     expect(surface.jobs.specs.get(stdout.trim())).toMatchObject({
       isFree: false,
