@@ -13,7 +13,8 @@ import { jobParams } from './readJob.ts';
 
 /** A log that grows announces itself, too: the ledger is not asked more often than this for one stream. */
 const shortestPauseMs = 200;
-const heartbeatMs = 15_000;
+/** Between two signs of life of a stream: shorter than what proxies take for silence. */
+const usualHeartbeatMs = 15_000;
 const reconnectMs = 2_000;
 
 interface Stream {
@@ -21,10 +22,17 @@ interface Stream {
   readonly jobId: string;
   readonly position: StreamPosition | null;
   readonly signal: AbortSignal;
+  readonly heartbeatMs?: number;
 }
 
 /** Texts to send, as they come: events, and a comment where nothing has happened for a while. Ends with the job. */
-export const followJob = async function* ({ ledger, jobId, position: from, signal }: Stream): AsyncGenerator<string> {
+export const followJob = async function* ({
+  ledger,
+  jobId,
+  position: from,
+  signal,
+  heartbeatMs = usualHeartbeatMs,
+}: Stream): AsyncGenerator<string> {
   const bell = createBell();
   const unwatch = ledger.watchJob(jobId, bell.ring);
   signal.addEventListener('abort', bell.ring);

@@ -3,16 +3,20 @@ import path from 'node:path';
 import type { CheckAnswer, JobDetails } from '../../api/v1/schemas.ts';
 import { runCli, startCli, type RunningCli } from '../api/cli/support/runCli.ts';
 import { aWallet } from '../api/support/consumer.ts';
-import { publishDataset } from '../support/jobs.ts';
+import type { ComputeAlgorithm, ComputeAsset } from '../../infra/toolchain/demo/clientTypes.ts';
+import { orderAssets } from '../../infra/toolchain/demo/ordering.ts';
+import { findEnvironment, publishDataset, publishTrustingPair } from '../support/jobs.ts';
+import { startPerson } from '../support/people.ts';
 import { useScene } from '../support/scene.ts';
 
 const scene = useScene();
 const jobPatienceMs = 90_000;
 
+const wallet = aWallet();
 let env: Readonly<Record<string, string>>;
 beforeAll(async () => {
   const keyFile = path.join(scene().folder, 'key');
-  await writeFile(keyFile, aWallet().privateKey, { mode: 0o600 });
+  await writeFile(keyFile, wallet.privateKey, { mode: 0o600 });
   env = { C2D_URL: scene().stack.apiUrl, C2D_KEY_FILE: keyFile };
 });
 
@@ -75,6 +79,39 @@ describe('c2d', () => {
       const id = await start(`console.log('giving up'); process.exit(3)`);
       const { code, stdout } = await watch(id).end;
       expect([code, stdout]).toEqual([1, expect.stringMatching(/failed: the algorithm ended with exit code 3\n$/)]);
+    },
+    jobPatienceMs,
+  );
+
+  test(
+    'starts what was ordered on chain, once under one key, and refuses the order to others',
+    async () => {
+      const code = `console.log(require('node:fs').readFileSync('/data/inputs/' + JSON.parse(process.env.DIDS)[0] + '/0', 'utf8'))`;
+      const assets = await publishTrustingPair(scene(), { contents: [code], datasets: [['bought']] });
+      const person = await startPerson(scene().stack, wallet);
+      const environment = await findEnvironment(person, await firstEnvironment());
+      const terms = { maxJobDuration: 60, token: scene().stack.token };
+      const ordered = await orderAssets(person, { ...assets, ...terms, environment }).finally(() => person.close());
+      const name = ({ documentId, serviceId, transferTxId }: ComputeAlgorithm | ComputeAsset): string => [documentId, serviceId, transferTxId].join(',');
+      const args = ['-e', environment.id, '--queue', '60', '--algorithm', name(ordered.algorithm), '--dataset', name(ordered.datasets[0]!)];
+      expect(await runCli(['check', ...args], { env })).toMatchObject({ code: 0, stdout: 'would be accepted\n' });
+
+      const begin = () => runCli(['start', ...args, '--idempotency-key', 'bought'], { env });
+      const [first, again] = [await begin(), await begin()];
+      expect([first.code, again.stdout]).toEqual([0, first.stdout]);
+      const id = first.stdout.trim();
+      scene().jobs.add(id);
+      expect(await watch(id).end).toMatchObject({ code: 0 });
+      expect((await runCli(['logs', id], { env })).stdout).toBe('bought\n');
+
+      const thief = path.join(scene().folder, 'thief');
+      await writeFile(thief, aWallet().privateKey, { mode: 0o600 });
+      const stolen = await runCli(['--json', 'check', ...args], { env: { ...env, C2D_KEY_FILE: thief } });
+      expect((JSON.parse(stolen.stdout) as CheckAnswer).reasons.map(({ code: reason }) => reason)).toEqual([
+        'OrderInvalid',
+        'OrderInvalid',
+      ]);
+      expect((await runCli(['status', id], { env: { ...env, C2D_KEY_FILE: thief } })).code).toBe(3);
     },
     jobPatienceMs,
   );

@@ -120,6 +120,17 @@ describe('keys', () => {
     expect([unasked.code, unasked.stderr]).toEqual([2, expect.stringMatching(/--password-file, or run c2d in a terminal/)]);
   });
 
+  test('in a terminal the password is asked for, and not shown', async () => {
+    const keystore = path.join(folder, 'asked.json');
+    await writeFile(keystore, await encryptKeystoreJson(wallet, 'a password', { scrypt: { N: 1_024 } }));
+    const running = startCli(['--url', surface.url, '--keystore', keystore, 'token'], { terminal: true });
+    await running.saw(`Password of ${keystore}: `);
+    running.type('a passx\u007fword\r');
+    const { code: exit, stdout } = await running.end;
+    expect([exit, stdout]).toEqual([0, expect.stringMatching(/: \r\n[\w-]+\.[\w-]+\.[\w-]+\r\n$/)]);
+    expect(stdout).not.toMatch(/pass[xw]/);
+  });
+
   test('a file that others may read is pointed out; one without a key is refused without showing it', async () => {
     const [shared, nonsense] = [path.join(folder, 'shared'), path.join(folder, 'nonsense')];
     await writeFile(shared, wallet.privateKey.slice(2));

@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseEvents, type ServerEvent } from '../../../api/cli/eventParser.ts';
+import { followJob } from '../../../api/v1/jobEvents.ts';
 import { status } from '../../../workflows/contract/status.ts';
+import { aJobRow, aWorld } from '../support/fakes.ts';
 import { openCaller, openSurface, problemIn, startOne, type Caller, type Surface } from './support/surface.ts';
 
 let surface: Surface;
@@ -91,6 +93,35 @@ describe('GET /api/v1/jobs/{id}/events', () => {
     const events = await openEvents(id, 'whatever');
     expect(dataOf(await next(events))).toMatchObject({ phase: 'queued' });
     await events.return(undefined);
+  });
+
+  test('a stream without news says that it is alive', async () => {
+    const world = aWorld();
+    const { jobId } = world.ledger.put(aJobRow({ phases: { 1: 1 } }));
+    const over = new AbortController();
+    const stream = followJob({ ledger: world.ledger, jobId, position: null, signal: over.signal, heartbeatMs: 1 });
+    expect((await stream.next()).value).toMatch(/^id: 1-1-\nevent: status/);
+    const coming = stream.next();
+    world.ledger.writeLog(jobId, 'no event, but time has passed');
+    expect((await coming).value).toBe(': nothing new\n\n');
+    over.abort();
+    expect((await stream.next()).done).toBe(true);
+    expect(world.ledger.changes.listenerCount(jobId)).toBe(0);
+  });
+
+  test('streams end when the process ends, so that clients go elsewhere', async () => {
+    const other = await openSurface();
+    const caller = await openCaller(other);
+    const id = await startOne(caller);
+    await other.progress(id, status.running);
+    const events = parseEvents((await caller.fetch(`/api/v1/jobs/${id}/events`)).body!);
+    await until(events, isRunning);
+    const log = await caller.fetch(`/api/v1/jobs/${id}/logs?follow=true`);
+    const reading = log.text();
+    const broken = expect(reading).rejects.toThrow(/terminated/);
+    await other.close();
+    expect(await rest(events)).toEqual([]);
+    await broken;
   });
 
   test('a log that grows makes no event', async () => {
