@@ -61,7 +61,8 @@ export const followJob = async function* ({
 };
 
 const open = (res: Response): void => {
-  res.status(200).set({ 'Cache-Control': 'private, no-store', 'X-Accel-Buffering': 'no' });
+  // the connection ends with the stream: a process that drains need not wait for it to be idle long enough
+  res.status(200).set({ 'Cache-Control': 'private, no-store', 'X-Accel-Buffering': 'no', Connection: 'close' });
   res.setHeader('Content-Type', 'text/event-stream; charset=utf-8');
   res.flushHeaders();
 };

@@ -13,7 +13,6 @@ import { beginPodAttempt, knownClaims, recordPositions } from './places.ts';
 import { invalidateToken, isTokenInvalidated } from './tokens.ts';
 
 export type { EnvironmentLoad } from './environments.ts';
-export type { JobListFilter, KeyedRequest, KeyedReservation } from './keyedJobs.ts';
 export type { JobFilter, JobRow, ProgressRecord } from './jobs.ts';
 export type { ResultEntry } from './schema.ts';
 
