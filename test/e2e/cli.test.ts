@@ -92,7 +92,8 @@ describe('c2d', () => {
       const environment = await findEnvironment(person, await firstEnvironment());
       const terms = { maxJobDuration: 60, token: scene().stack.token };
       const ordered = await orderAssets(person, { ...assets, ...terms, environment }).finally(() => person.close());
-      const name = ({ documentId, serviceId, transferTxId }: ComputeAlgorithm | ComputeAsset): string => [documentId, serviceId, transferTxId].join(',');
+      const name = ({ documentId, serviceId, transferTxId }: ComputeAlgorithm | ComputeAsset): string =>
+        [documentId, serviceId, transferTxId].join(',');
       const args = ['-e', environment.id, '--queue', '60', '--algorithm', name(ordered.algorithm), '--dataset', name(ordered.datasets[0]!)];
       expect(await runCli(['check', ...args], { env })).toMatchObject({ code: 0, stdout: 'would be accepted\n' });
 
