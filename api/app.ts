@@ -10,6 +10,8 @@ import type { ApiDeps } from './ports.ts';
 import { Refusal, renderProblems, setErrorShape } from './problems.ts';
 import { nameRequest } from './requestId.ts';
 import type { Route } from './route.ts';
+import { renderProblem } from './v1/problem.ts';
+import { v1Surface } from './v1/surface.ts';
 
 const refuseMethod =
   (allowed: string): RequestHandler =>
@@ -51,11 +53,13 @@ export const createApp = (unlimited: ApiDeps): Express => {
   app.use(nameRequest, protectBrowsers, allowBrowsers);
   app.use(healthRoutes(withoutReasons(deps)));
   app.use(docsRoutes(describeApi(nodeRoutes, deps.version)));
+  app.use(v1Surface(deps));
   for (const route of nodeRoutes) {
     if (route.refuseHead === true) app.head(route.path, refuseMethod(route.method.toUpperCase()));
     app[route.method](route.path, deps.metrics.measure(route.id), shapeErrors(route), deps.rates.byIp, ...route.handle(deps));
   }
   app.use(refuseUnknown);
+  app.use('/api/v1', renderProblem(deps.logger));
   app.use(renderProblems(deps.logger));
   return app;
 };

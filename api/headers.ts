@@ -10,7 +10,8 @@ import helmet from 'helmet';
 export const allowBrowsers: RequestHandler = function allowBrowsers(req, res, next) {
   res.set({
     'Access-Control-Allow-Origin': '*',
-    'Access-Control-Expose-Headers': 'Content-Disposition, Content-Range, Accept-Ranges, Content-Length, ETag, Retry-After, X-Request-Id',
+    'Access-Control-Expose-Headers':
+      'Content-Disposition, Content-Range, Accept-Ranges, Content-Length, ETag, Location, Retry-After, X-Request-Id',
   });
   if (req.method !== 'OPTIONS') {
     next();
@@ -20,7 +21,7 @@ export const allowBrowsers: RequestHandler = function allowBrowsers(req, res, ne
     .status(204)
     .set({
       'Access-Control-Allow-Methods': 'GET, HEAD, POST, PUT, DELETE, OPTIONS',
-      'Access-Control-Allow-Headers': 'Authorization, Content-Type, If-Range, Range, X-Request-Id',
+      'Access-Control-Allow-Headers': 'Authorization, Content-Type, Idempotency-Key, If-Range, Last-Event-ID, Range, X-Request-Id',
       'Access-Control-Max-Age': '86400',
     })
     .end();

@@ -13,6 +13,8 @@ const refusalTexts: Readonly<Record<number, string>> = {
   403: 'Access denied',
   404: 'Unknown job, result, DID or service',
   405: 'Method not allowed',
+  415: 'The encoding of the body is not supported',
+  422: 'The key belongs to another request',
   409: 'Too early: repeat the request',
   413: 'The body is too large',
   416: 'The range begins behind the end of the file',
@@ -21,15 +23,32 @@ const refusalTexts: Readonly<Record<number, string>> = {
   503: 'Something that the service depends on is not available: repeat the request later',
 };
 
-const describeRefusals = ({ refusals, errorShape }: Route): RouteConfig['responses'] => {
-  const schema = errorShape === 'text' ? z.string() : errorAnswer;
-  return Object.fromEntries(
-    [...refusals, 429, 500].map((status) => [
+/** What a description says of its surface as a whole. */
+export interface ApiDescription {
+  readonly title: string;
+  readonly description: string;
+  /** relative to where the description is served */
+  readonly servers: readonly { readonly url: string }[];
+  /** body of a refusal, by content type */
+  refusal(route: Route): Readonly<Record<string, { readonly schema: z.ZodType }>>;
+}
+
+/** The node-style surface. */
+export const nodeDescription: ApiDescription = {
+  title: 'durable-c2d, node-style Provider API',
+  description:
+    'Compute-to-Data for Ocean Protocol. Signed calls sign `consumerAddress + nonce + command`; a nonce is above the last one used by the address.',
+  servers: [{ url: '..' }],
+  refusal: ({ errorShape }) => ({ 'application/json': { schema: errorShape === 'text' ? z.string() : errorAnswer } }),
+};
+
+const describeRefusals = (route: Route, about: ApiDescription): RouteConfig['responses'] =>
+  Object.fromEntries(
+    [...route.refusals, 429, 500].map((status) => [
       status,
-      { description: refusalTexts[status] ?? 'Refused', content: { 'application/json': { schema } } },
+      { description: refusalTexts[status] ?? 'Refused', content: about.refusal(route) },
     ]),
   );
-};
 
 const describeAnswers = ({ answers }: Route): RouteConfig['responses'] =>
   Object.fromEntries(
@@ -39,36 +58,39 @@ const describeAnswers = ({ answers }: Route): RouteConfig['responses'] =>
     ]),
   );
 
-const describeRoute = (route: Route): RouteConfig => ({
+const describeRoute = (route: Route, about: ApiDescription): RouteConfig => ({
   method: route.method,
   path: route.path.replaceAll(/:(\w+)/g, '{$1}'),
   operationId: route.id,
   summary: route.summary,
   ...(route.description !== undefined && { description: route.description }),
+  ...(route.needsToken === true && { security: [{ token: [] }] }),
   request: {
     ...(route.query && { query: route.query }),
     ...(route.params && { params: route.params }),
+    ...(route.headers && { headers: route.headers }),
     ...(route.body && { body: { required: true, content: { [route.body.contentType]: { schema: route.body.schema } } } }),
   },
-  responses: { ...describeAnswers(route), ...describeRefusals(route) },
+  responses: { ...describeAnswers(route), ...describeRefusals(route, about) },
 });
 
 /**
  * The description of `routes` and of nothing else.
  * @returns a JSON document; server addresses are relative to where it is served
  */
-export const describeApi = (routes: readonly Route[], version: string) => {
+export const describeApi = (routes: readonly Route[], version: string, about: ApiDescription = nodeDescription) => {
   const registry = new OpenAPIRegistry();
-  for (const route of routes) registry.registerPath(describeRoute(route));
+  for (const route of routes) registry.registerPath(describeRoute(route, about));
+  if (routes.some(({ needsToken }) => needsToken === true))
+    registry.registerComponent('securitySchemes', 'token', { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' });
   return new OpenApiGeneratorV31(registry.definitions).generateDocument({
     openapi: '3.1.0',
     info: {
-      title: 'durable-c2d, node-style Provider API',
+      title: about.title,
       version,
-      description:
-        'Compute-to-Data for Ocean Protocol. Signed calls sign `consumerAddress + nonce + command`; a nonce is above the last one used by the address.',
+      description: about.description,
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
-    servers: [{ url: '..' }],
+    servers: [...about.servers],
   });
 };

@@ -12,13 +12,23 @@ import type { FileFacts } from '../infra/ocean/fileFacts.ts';
 import type { OpenedFile } from '../infra/ocean/fileSource.ts';
 import type { Quote, QuoteRequest } from '../infra/ocean/quote.ts';
 import type { HealthCheck } from '../infra/process/health.ts';
-import type { FailureType } from '../workflows/contract/failures.ts';
+import type { FailureType, JobFailure } from '../workflows/contract/failures.ts';
 import type { JobSpec } from '../workflows/contract/spec.ts';
 
 /** The ledger's operations that clients cause. */
 export type JobLedger = Pick<
   Ledger,
-  'nonceOf' | 'spendNonce' | 'reserveJob' | 'readJob' | 'findJobs' | 'requestStop' | 'readLog' | 'environmentLoads'
+  | 'nonceOf'
+  | 'spendNonce'
+  | 'reserveJob'
+  | 'reserveKeyedJob'
+  | 'readRequestDigest'
+  | 'readJob'
+  | 'findJobs'
+  | 'listJobs'
+  | 'requestStop'
+  | 'readLog'
+  | 'environmentLoads'
 > & {
   /** Calls `onChange` after each change of the job or its log. @returns the end of the watch */
   watchJob(jobId: string, onChange: () => void): () => void;
@@ -47,6 +57,8 @@ export interface Assets extends Access {
   /** @throws JobFailure AssetNotFound */
   resolve(did: string): Promise<{ readonly ddo: { readonly document: unknown } }>;
   quote(request: QuoteRequest, environment: ComputeEnvironment): Promise<Quote>;
+  /** Every reason for which a job would be refused. @throws JobFailure for what cannot be judged now */
+  examine(spec: JobSpec, environment: ComputeEnvironment): Promise<readonly JobFailure[]>;
   /** @returns `0x…` hex text that only this provider can open */
   encrypt(bytes: Uint8Array): string;
   /** Opens what was encrypted to this provider; null for anything else. */

@@ -115,6 +115,12 @@ export const toProblem = (err: unknown): Rendered | null => {
   return null;
 };
 
+/** Takes back the headers of the answer that was meant to be given. */
+export const clearAnswer = (res: Response): void => {
+  for (const name of res.getHeaderNames())
+    if (/^(content-|etag$|accept-ranges$)/.test(name) && name !== 'content-security-policy') res.removeHeader(name);
+};
+
 /** Renders what a route threw. An answer that has begun is cut off, so that nobody takes it for complete. */
 export const renderProblems = (logger: Logger): ErrorRequestHandler =>
   function renderProblems(err: unknown, req, res, _next) {
@@ -129,8 +135,7 @@ export const renderProblems = (logger: Logger): ErrorRequestHandler =>
       renderError(res, 500, `The service failed; tell its operator the request id ${String(requestId)}`);
       return;
     }
-    for (const name of res.getHeaderNames())
-      if (/^(content-|etag$|accept-ranges$)/.test(name) && name !== 'content-security-policy') res.removeHeader(name);
+    clearAnswer(res);
     if (problem.headers !== undefined) res.set(problem.headers);
     renderError(res, problem.status, problem.message);
   };

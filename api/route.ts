@@ -23,6 +23,9 @@ export interface Route {
   readonly description?: string;
   readonly query?: z.ZodObject;
   readonly params?: z.ZodObject;
+  readonly headers?: z.ZodObject;
+  /** takes a token in `Authorization: Bearer …` */
+  readonly needsToken?: boolean;
   readonly body?: { readonly contentType: string; readonly schema: z.ZodType };
   /** by status number */
   readonly answers: Readonly<Record<number, DescribedAnswer>>;

@@ -27,7 +27,7 @@ const findResult = (row: JobRow, index: number): ResultEntry => {
 };
 
 /** Sends one file; a range is served only if `If-Range`, when given, still names this content. */
-const sendResult = async (
+export const sendResult = async (
   { results }: Pick<ApiDeps, 'results'>,
   { row, entry }: { row: JobRow; entry: ResultEntry },
   req: Request,

@@ -1,90 +1,20 @@
 /** `GET /api/services/computeStreamableLogs`: the algorithm's log, live, from its beginning. */
 
-import { once } from 'node:events';
-import type { RequestHandler, Response } from 'express';
+import type { RequestHandler } from 'express';
 import { z } from 'zod';
 import { status } from '../../workflows/contract/status.ts';
 import { authenticate } from '../authentication.ts';
-import type { ApiDeps, JobLedger, JobRow } from '../ports.ts';
+import { followLog } from '../followLog.ts';
+import type { ApiDeps, JobRow } from '../ports.ts';
 import { Refusal } from '../problems.ts';
 import type { Route } from '../route.ts';
+import { endOf, sendPiece } from '../streaming.ts';
 import { mayView, readJobId, requireJobIdText } from './jobIds.ts';
 import { olderMessages, onlyIf } from './olderMessages.ts';
-
-const pieceBytes = 64 * 1024;
-
-/** A notification can be lost with its connection; after this long the ledger is asked without one. */
-const patienceMs = 10_000;
 
 /** True from the algorithm's first instruction until the job's end. */
 const hasLiveLog = (row: JobRow | null): row is JobRow =>
   row !== null && row.admission === 'accepted' && row.finishedAtMs === null && row.status >= status.running;
-
-interface LogStream {
-  readonly ledger: Pick<JobLedger, 'readLog' | 'watchJob'>;
-  readonly jobId: string;
-  readonly signal: AbortSignal;
-}
-
-/** Remembers that something changed while nobody was waiting, so that no change is missed. */
-const createBell = () => {
-  let rung = false;
-  let wake: (() => void) | undefined;
-  return {
-    ring: (): void => {
-      rung = true;
-      wake?.();
-    },
-    wait: async (): Promise<void> => {
-      let timer: NodeJS.Timeout | undefined;
-      if (!rung) {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-          timer = setTimeout(resolve, patienceMs);
-        });
-      }
-      clearTimeout(timer);
-      wake = undefined;
-      rung = false;
-    },
-  };
-};
-
-/**
- * The log's pieces in order, until the job ends or `signal` is aborted. When a lost pod is replaced its successor's
- * log follows from the beginning.
- */
-export const followLog = async function* ({ ledger, jobId, signal }: LogStream): AsyncGenerator<Buffer> {
-  const bell = createBell();
-  const unwatch = ledger.watchJob(jobId, bell.ring);
-  signal.addEventListener('abort', bell.ring);
-  try {
-    let offset = 0;
-    let podAttempt: number | undefined;
-    while (!signal.aborted) {
-      const piece = await ledger.readLog(jobId, offset, pieceBytes);
-      if (podAttempt !== undefined && piece.podAttempt !== podAttempt && offset > 0) {
-        podAttempt = piece.podAttempt;
-        offset = 0;
-        continue;
-      }
-      podAttempt = piece.podAttempt;
-      offset += piece.bytes.length;
-      if (piece.bytes.length > 0) yield piece.bytes;
-      else if (piece.ended) return;
-      else await bell.wait();
-    }
-  } finally {
-    signal.removeEventListener('abort', bell.ring);
-    unwatch();
-  }
-};
-
-const endOf = (res: Response, ending: AbortSignal): AbortSignal => {
-  const gone = new AbortController();
-  res.once('close', () => gone.abort());
-  return AbortSignal.any([gone.signal, ending]);
-};
 
 /** Streams to the owner or a viewer, as fast as the client reads; a slow reader holds back only itself. */
 export const streamLogs = ({
@@ -109,9 +39,7 @@ export const streamLogs = ({
     res.setHeader('Content-Type', 'application/octet-stream');
     res.flushHeaders();
     const signal = endOf(res, ending);
-    for await (const bytes of followLog({ ledger, jobId: row.jobId, signal })) {
-      if (!res.write(bytes)) await once(res, 'drain', { signal }).catch(() => undefined);
-    }
+    for await (const bytes of followLog({ ledger, jobId: row.jobId, signal })) await sendPiece(res, bytes, signal);
     res.end();
   };
 

@@ -70,14 +70,16 @@ export const announced = sql`pg_notify(${jobChannel}, job_id)`.as('announced');
 
 const specContext = (jobId: string): string => `job-spec/${jobId}`;
 
-const listedColumns = [
+/** Everything of a row but its secrets. */
+export const listedColumns = [
   'job_id', 'owner_text', 'environment_id', 'is_free', 'chain_id', 'surface', 'admission_state', 'refusal_type', 'agreement_id',
   'algorithm_did', 'input_dids', 'status', 'reason', 'stop_requested', 'progress', 'phases', 'results', 'results_pod_attempt',
   'termination', 'run_seconds', 'queue_seconds', 'resources', 'metadata', 'additional_viewers', 'algorithm_started_at', 'algorithm_finished_at',
   'created_at', 'finished_at',
 ] as const; // prettier-ignore
 
-const toJobRow = (row: Pick<Selectable<LedgerDatabase['jobs']>, (typeof listedColumns)[number]>): JobRow => ({
+/** A row as it is read. */
+export const toJobRow = (row: Pick<Selectable<LedgerDatabase['jobs']>, (typeof listedColumns)[number]>): JobRow => ({
   jobId: row.job_id,
   owner: row.owner_text,
   environmentId: row.environment_id,
@@ -136,7 +138,7 @@ export const newJobValues = ({ keyring }: Pick<JobsDeps, 'keyring'>, spec: JobSp
 });
 
 /** What consumers caused; the platform's own self-tests are shown to nobody. */
-const selfTest = 'selfTest';
+export const selfTest = 'selfTest';
 
 /** @returns the consumer's job, whatever its admission, or null */
 export const readJob = ({ db }: JobsDeps) =>

@@ -5,6 +5,7 @@ import type { Keyring } from '../crypto/keyring.ts';
 import type { LedgerConnection } from './connect.ts';
 import { environmentLoads, insertSelfTest, isUnsealed, readSeals, recordVerdict } from './environments.ts';
 import * as jobs from './jobs.ts';
+import { listJobs, readRequestDigest, reserveKeyedJob } from './keyedJobs.ts';
 import { translateLedgerErrors } from './ledgerFailure.ts';
 import { appendLog, dropEndedLogs, readLog } from './logs.ts';
 import { nonceOf, reserveJob, spendNonce } from './nonces.ts';
@@ -22,6 +23,9 @@ export const createLedger = ({ db }: Pick<LedgerConnection, 'db'>, keyring: Keyr
     nonceOf: nonceOf(deps),
     spendNonce: spendNonce(deps),
     reserveJob: reserveJob(deps),
+    reserveKeyedJob: reserveKeyedJob(deps),
+    readRequestDigest: readRequestDigest(deps),
+    listJobs: listJobs(deps),
     invalidateToken: invalidateToken(deps),
     isTokenInvalidated: isTokenInvalidated(deps),
     readJob: jobs.readJob(deps),

@@ -39,6 +39,8 @@ interface JobsTable {
   surface: string;
   /** the JobSpec, sealed: user data, urls and variables may be secret */
   spec: Buffer;
+  /** digest of a request that came with a key of the client's; null for all others */
+  request_digest: string | null;
   admission_state: ColumnType<AdmissionState, AdmissionState | undefined, AdmissionState>;
   refusal_type: string | null;
   admission: Json<Admission> | null;

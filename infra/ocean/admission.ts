@@ -52,7 +52,7 @@ interface Ordered {
   readonly role: 'dataset' | 'algorithm';
 }
 
-const requireOrder = async (deps: AdmissionDeps, spec: JobSpec, ordered: Ordered, environmentId: string): Promise<PaidFee> => {
+export const requireOrder = async (deps: AdmissionDeps, spec: JobSpec, ordered: Ordered, environmentId: string): Promise<PaidFee> => {
   const { inspected, transferTxId, role } = ordered;
   const { did } = inspected.asset.ddo;
   if (transferTxId === null || transferTxId === '') throw new JobFailure('OrderMissing', `Missing transferTxId for DDO ${did}`);

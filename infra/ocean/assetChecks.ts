@@ -32,7 +32,7 @@ export interface CheckedAssets {
   readonly algorithmFileDigests: readonly string[] | null;
 }
 
-const requireEnvironment = async (
+export const requireEnvironment = async (
   { consumerAddress, isFree }: AssetCheckRequest,
   environment: ComputeEnvironment,
   { accessLists }: AssetCheckDeps,
@@ -43,7 +43,7 @@ const requireEnvironment = async (
   if (!isOpen) throw new JobFailure('AccessDenied', 'Access denied');
 };
 
-const requireBareFile = (fileObject: unknown, environment: ComputeEnvironment): null => {
+export const requireBareFile = (fileObject: unknown, environment: ComputeEnvironment): null => {
   if (fileObject === null || fileObject === undefined) throw new JobFailure('RequestInvalid', 'Missing dataset did');
   if (!environment.allowFileObjects) {
     throw new JobFailure('RequestInvalid', 'The compute environment takes published datasets only, no bare file objects');
@@ -52,14 +52,14 @@ const requireBareFile = (fileObject: unknown, environment: ComputeEnvironment): 
   return null;
 };
 
-const requireRawFiles = ({ raw }: AssetCheckRequest['algorithm']): void => {
+export const requireRawFiles = ({ raw }: AssetCheckRequest['algorithm']): void => {
   if (raw === null) throw new JobFailure('RequestInvalid', 'Missing algorithm');
   if (raw.rawcode !== null && raw.rawcode !== '') return;
   if (raw.url !== null) parseFileObject({ type: 'url', url: raw.url });
   else if (raw.fileObject !== null && raw.fileObject !== undefined) parseFileObject(raw.fileObject);
 };
 
-const requireContainer = (algorithm: InspectedService | null, request: AssetCheckRequest): AlgorithmContainer => {
+export const requireContainer = (algorithm: InspectedService | null, request: AssetCheckRequest): AlgorithmContainer => {
   const container = algorithm === null ? request.algorithm.raw?.container : algorithm.asset.ddo.container;
   if (container === null || container === undefined || container.image === '') {
     throw new JobFailure('RequestInvalid', 'The algorithm names no container image');

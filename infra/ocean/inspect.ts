@@ -47,7 +47,7 @@ export const requireService = (asset: Asset, serviceId: string | null): DdoServi
   return service;
 };
 
-const requireFit = ({ ddo }: Asset, service: DdoService, { role, chainIds }: InspectRequest): void => {
+export const requireFit = ({ ddo }: Asset, service: DdoService, { role, chainIds }: InspectRequest): void => {
   if (role === 'algorithm' && ddo.type !== 'algorithm') throw new JobFailure('RequestInvalid', `DDO ${ddo.did} is not a valid algorithm`);
   if (service.type !== 'compute' && service.type !== 'access') {
     throw new JobFailure('RequestInvalid', `Service ${service.id} of DDO ${ddo.did} is neither an access nor a compute service`);
@@ -57,7 +57,7 @@ const requireFit = ({ ddo }: Asset, service: DdoService, { role, chainIds }: Ins
   }
 };
 
-const requireAllowed = async (asset: Asset, service: DdoService, address: string, accessLists: AccessLists): Promise<void> => {
+export const requireAllowed = async (asset: Asset, service: DdoService, address: string, accessLists: AccessLists): Promise<void> => {
   const request = { address, chainId: asset.ddo.chainId, accessLists };
   const [toAsset, toService] = await Promise.all([isAllowed(asset.ddo.credentials, request), isAllowed(service.credentials, request)]);
   if (!toAsset) throw new JobFailure('AccessDenied', `Error: Access to asset ${asset.ddo.did} was denied`);

@@ -2,6 +2,7 @@
 
 import type { ComputeEnvironment } from '../environments/environments.ts';
 import type { GuardedFetch } from '../outbound/guardedFetch.ts';
+import type { JobFailure } from '../../workflows/contract/failures.ts';
 import type { Admission, AssetSnapshot, JobSpec } from '../../workflows/contract/spec.ts';
 import { accessListAbi } from './abi.ts';
 import { createAccess, type Access } from './access.ts';
@@ -11,6 +12,7 @@ import { createAssetResolver } from './assetResolver.ts';
 import { openChain, type ChainReader } from './chains.ts';
 import type { ChainConfig } from './config.ts';
 import type { AccessLists } from './credentials.ts';
+import { createExamination } from './examine.ts';
 import { createDecrypter, encryptTo, publicKeyOf } from './ecies.ts';
 import { createDocumentDecrypter, type DecryptRequest } from './decryptDocument.ts';
 import { createFileChecksums } from './fileChecksums.ts';
@@ -45,6 +47,8 @@ export interface Ocean extends Access {
   /** @throws JobFailure AssetNotFound, ChainUnavailable */
   resolve(did: string): Promise<Asset>;
   admit(spec: JobSpec, environment: ComputeEnvironment): Promise<Admission>;
+  /** Every reason for which `admit` would refuse; none: it would admit. */
+  examine(spec: JobSpec, environment: ComputeEnvironment): Promise<readonly JobFailure[]>;
   quote(request: QuoteRequest, environment: ComputeEnvironment): Promise<Quote>;
   /** the files of a published asset as it was accepted, decrypted */
   filesOf(snapshot: AssetSnapshot): readonly FileObject[];
@@ -104,6 +108,7 @@ export const connectOcean = (settings: OceanSettings): Ocean => {
     ...createAccess({ ...deps, providerPrivateKey, fileSource }),
     resolve: (did) => resolver.resolve(did),
     admit: createAdmission(deps),
+    examine: createExamination(deps),
     quote: createQuotes({ ...deps, providerPrivateKey }),
     filesOf: (snapshot) => filesOfSnapshot(snapshot, decrypter),
     signProviderFee: (terms) => signProviderFee(providerPrivateKey, terms),

@@ -60,9 +60,17 @@ export interface PlaceAudit {
   readonly maxJobs: number;
 }
 
-/** What people read while a job waits. */
+/** What people read while a job waits; {@link readPosition} reads it back. */
 export const positionText = (ahead: number): string => {
   if (ahead === 0) return 'queued: next';
   if (ahead >= furthestShown) return `queued: ${furthestShown} or more jobs ahead`;
   return `queued: ${ahead} ${ahead === 1 ? 'job' : 'jobs'} ahead`;
+};
+
+const shownPosition = /^queued: (?:next|(\d+)( or more)? jobs? ahead)$/;
+
+/** The place that a `positionText` tells, or null for any other text. `orMore`: at least so many are ahead. */
+export const readPosition = (text: string): { readonly ahead: number; readonly orMore: boolean } | null => {
+  const match = shownPosition.exec(text);
+  return match === null ? null : { ahead: Number(match[1] ?? 0), orMore: match[2] !== undefined };
 };

@@ -61,6 +61,7 @@ export class FakeLedger implements JobLedger {
   readonly rows = new Map<string, JobRow>();
   readonly specs = new Map<string, JobSpec>();
   readonly nonces = new Map<string, { nonce: bigint; jobId: string | null }>();
+  readonly digests = new Map<string, string>();
   readonly deadTokens = new Set<string>();
   private readonly endingJobs = new Set<string>();
   readonly logs = new Map<string, Log>();
@@ -125,6 +126,23 @@ export class FakeLedger implements JobLedger {
       }),
     );
     return { kind: 'new' } as const;
+  }
+
+  async reserveKeyedJob({ spec, requestDigest }: Parameters<JobLedger['reserveKeyedJob']>[0]) {
+    const known = this.digests.get(spec.jobId);
+    if (known !== undefined) return { kind: known === requestDigest ? 'same' : 'other' } as const;
+    this.digests.set(spec.jobId, requestDigest);
+    this.specs.set(spec.jobId, spec);
+    this.put(aJobRow({ jobId: spec.jobId, owner: spec.consumerAddress, environmentId: spec.environmentId, admission: 'pending' }));
+    return { kind: 'new' } as const;
+  }
+
+  async readRequestDigest(jobId: string): Promise<string | null> {
+    return this.digests.get(jobId) ?? null;
+  }
+
+  async listJobs({ owner }: Parameters<JobLedger['listJobs']>[0], limit: number) {
+    return (await this.findJobs({ owner }, { limit, offset: 0 })).slice(0, limit);
   }
 
   async readJob(jobId: string): Promise<JobRow | null> {
@@ -292,6 +310,7 @@ export const aWorld = (over: Partial<ApiDeps> = {}) => {
         quotes.push(request);
         return toQuote(request);
       },
+      examine: async () => [],
       ...{ describeFiles: noAsset, quoteAccess: noAsset, authorizeDownload: noAsset, decryptDocument: noAsset },
       encrypt: (bytes) => hexlify(bytes.toReversed()),
       decrypt: (hex) => Buffer.from(hex, 'hex').toReversed(),

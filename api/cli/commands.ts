@@ -1,0 +1,150 @@
+/** What each command does; options are parsed by `program.ts`. */
+
+import { randomUUID } from 'node:crypto';
+import type { z } from 'zod';
+import type { environmentList } from '../v1/environmentSchemas.ts';
+import type { CheckAnswer, JobDetails, jobPage, resultList } from '../v1/schemas.ts';
+import { download } from './download.ts';
+import { exits, usageError, type ExitCode } from './exits.ts';
+import { awaitEnd, readLog } from './follow.ts';
+import { readJob, type JobOptions } from './jobFile.ts';
+import type { Session } from './session.ts';
+import { say, type Terminal } from './terminal.ts';
+import { checkText, detailText, environmentsText, eventText, listText, resultsText, sizeText, stateText } from './texts.ts';
+
+/** What a command works with. */
+export interface CommandContext {
+  readonly session: Session;
+  readonly terminal: Terminal;
+  /** output for programs: one JSON text, or one per line where things go on */
+  readonly json: boolean;
+}
+
+const tell = ({ terminal, json }: CommandContext, value: unknown, text: string): void => {
+  if (json) say(terminal, JSON.stringify(value));
+  else if (text !== '') say(terminal, text);
+};
+
+/** Success alone is 0. */
+export const exitOf = ({ phase, ended }: Pick<JobDetails, 'phase' | 'ended'>): ExitCode =>
+  ended && phase !== 'succeeded' ? exits.jobFailed : exits.ok;
+
+export const listEnvironments = async (context: CommandContext): Promise<ExitCode> => {
+  const response = await context.session.http.send({ path: '/api/v1/environments' });
+  const { environments } = (await response.json()) as z.output<typeof environmentList>;
+  tell(context, environments, environmentsText(environments));
+  return exits.ok;
+};
+
+/** For calls of other programs; whoever has it is you for an hour. */
+export const showToken = async (context: CommandContext): Promise<ExitCode> => {
+  const token = await context.session.token();
+  tell(context, { token }, token);
+  return exits.ok;
+};
+
+export const checkJob = async (context: CommandContext, options: JobOptions): Promise<ExitCode> => {
+  const body = await readJob(options, context.terminal);
+  const answer = await context.session.read<CheckAnswer>({ method: 'POST', path: '/api/v1/checks', body });
+  tell(context, answer, checkText(answer));
+  return answer.accepted ? exits.ok : exits.refused;
+};
+
+/** What a start takes beside the job. */
+export interface StartOptions extends JobOptions {
+  readonly idempotencyKey?: string;
+  readonly watch?: boolean;
+}
+
+export const startJob = async (context: CommandContext, options: StartOptions): Promise<ExitCode> => {
+  const { idempotencyKey = randomUUID(), watch = false, ...described } = options;
+  const body = await readJob(described, context.terminal);
+  const headers = { 'idempotency-key': idempotencyKey };
+  const job = await context.session.read<JobDetails>({ method: 'POST', path: '/api/v1/jobs', headers, body });
+  tell(context, job, job.id);
+  return watch ? watchJob(context, job.id) : exits.ok;
+};
+
+export const watchJob = async (context: CommandContext, id: string): Promise<ExitCode> => {
+  const job = await awaitEnd(context.session, id, (event) => {
+    if (context.json) say(context.terminal, JSON.stringify({ event: event.kind, data: JSON.parse(event.data) as unknown }));
+    else {
+      const line = eventText(event);
+      if (line !== null) say(context.terminal, line);
+    }
+  });
+  if (!context.json) say(context.terminal, stateText(job));
+  return exitOf(job);
+};
+
+export const showJob = async (context: CommandContext, id: string): Promise<ExitCode> => {
+  const job = await context.session.read<JobDetails>({ path: `/api/v1/jobs/${id}` });
+  tell(context, job, detailText(job));
+  return exits.ok;
+};
+
+/** Which jobs to list. */
+export interface ListOptions {
+  readonly phase?: string;
+  readonly environment?: string;
+  /** at most so many jobs */
+  readonly limit: number;
+}
+
+const longestPage = 100;
+
+export const listJobs = async (context: CommandContext, { limit, phase, environment }: ListOptions): Promise<ExitCode> => {
+  const jobs: z.output<typeof jobPage>['jobs'] = [];
+  let cursor: string | undefined;
+  do {
+    const query = { phase, environment, cursor, limit: Math.min(longestPage, limit - jobs.length) };
+    const page = await context.session.read<z.output<typeof jobPage>>({ path: '/api/v1/jobs', query });
+    jobs.push(...page.jobs);
+    cursor = page.next ?? undefined;
+  } while (cursor !== undefined && jobs.length < limit);
+  tell(context, jobs, listText(jobs));
+  return exits.ok;
+};
+
+export const stopJob = async (context: CommandContext, id: string): Promise<ExitCode> => {
+  const job = await context.session.read<JobDetails>({ method: 'POST', path: `/api/v1/jobs/${id}/stop` });
+  tell(context, job, job.ended ? stateText(job) : 'stopping');
+  return exits.ok;
+};
+
+/** Which part of a log. */
+export interface LogOptions {
+  readonly follow?: boolean;
+  readonly offset: number;
+}
+
+/** The log as it is: bytes, also with `--json`. */
+export const showLog = async ({ session, terminal }: CommandContext, id: string, options: LogOptions): Promise<ExitCode> => {
+  const wanted = { id, follow: options.follow ?? false, offset: options.offset };
+  for await (const piece of readLog(session, wanted)) {
+    if (!terminal.stdout.write(piece)) await new Promise((resolve) => terminal.stdout.once('drain', resolve));
+  }
+  return exits.ok;
+};
+
+/** Which results, and where to. */
+export interface ResultOptions {
+  /** a folder; absent: results are listed only */
+  readonly output?: string;
+  readonly index?: number;
+}
+
+export const fetchResults = async (context: CommandContext, id: string, { output, index }: ResultOptions): Promise<ExitCode> => {
+  const { results } = await context.session.read<z.output<typeof resultList>>({ path: `/api/v1/jobs/${id}/results` });
+  const wanted = results.filter((result) => index === undefined || result.index === index);
+  if (index !== undefined && wanted.length === 0) throw usageError(`the job has no result ${index}`);
+  if (output === undefined) {
+    tell(context, wanted, resultsText(wanted));
+    return exits.ok;
+  }
+  for (const result of wanted) {
+    const file = await download(context.session, { id, result, folder: output });
+    tell(context, { ...result, file }, `${file}  ${sizeText(result.sizeBytes)}`);
+  }
+  return exits.ok;
+};

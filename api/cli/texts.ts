@@ -1,0 +1,88 @@
+/** What people read. */
+
+import type { EnvironmentView } from '../v1/environmentSchemas.ts';
+import type { CheckAnswer, JobDetails, JobSummary, Progress } from '../v1/schemas.ts';
+import type { ServerEvent } from './eventParser.ts';
+
+const units = ['B', 'kB', 'MB', 'GB', 'TB'] as const;
+
+/** `1536` is `1.5 kB`. */
+export const sizeText = (bytes: number): string => {
+  const power = bytes < 1_024 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
+  return `${power === 0 ? bytes : (bytes / 1_024 ** power).toFixed(1)} ${units[power] ?? 'B'}`;
+};
+
+const progressText = ({ percent, bytesDone, bytesTotal, filesDone, filesTotal }: Progress): string =>
+  [
+    ...(percent === null ? [] : [`${percent} %`]),
+    `${filesDone}/${filesTotal} files`,
+    bytesTotal === null ? sizeText(bytesDone) : `${sizeText(bytesDone)} of ${sizeText(bytesTotal)}`,
+  ].join(', ');
+
+interface ToldState {
+  readonly phase: string;
+  readonly at?: string;
+  readonly reason?: string;
+  readonly statusText: string;
+  readonly progress?: Progress | null;
+}
+
+/** One line per event; the end is told by `endText`. */
+export const eventText = ({ kind, data }: ServerEvent): string | null => {
+  const told = JSON.parse(data) as ToldState;
+  if (kind === 'status') return `${told.at?.slice(11, 19) ?? ''} ${told.phase.padEnd(10)} ${told.statusText.trim()}`;
+  if (kind !== 'progress') return null;
+  const transfer = told.progress ? ` (${progressText(told.progress)})` : '';
+  return `         ${told.phase.padEnd(10)} ${told.reason ?? ''}${transfer}`;
+};
+
+/** How a job ended, or where it is. */
+export const stateText = (job: JobSummary): string => `${job.phase}: ${job.reason === '' ? job.statusText.trim() : job.reason}`;
+
+const secondsText = (seconds: number): string => `${seconds.toFixed(1)} s`;
+
+/** Everything about a job. */
+export const detailText = (job: JobDetails): string =>
+  [
+    `job          ${job.id}`,
+    `environment  ${job.environment}${job.free ? ' (free)' : ''}`,
+    `state        ${job.phase} (${job.status} ${job.statusText.trim()})`,
+    `reason       ${job.reason}`,
+    ...(job.queue === null ? [] : [`queue        ${job.queue.ahead}${job.queue.orMore ? ' or more' : ''} ahead`]),
+    ...(job.progress === null ? [] : [`progress     ${progressText(job.progress)}`]),
+    ...(job.termination === null
+      ? []
+      : [`exit code    ${job.termination.exitCode ?? 'none'}${job.termination.outOfMemory ? ', out of memory' : ''}`]),
+    ...(job.refusal === null ? [] : [`refused      ${job.refusal.code}: ${job.refusal.cause}`, `hint         ${job.refusal.hint}`]),
+    `time         ${secondsText(job.timing.totalSeconds)}`,
+    ...job.timing.phases.map(({ phase, seconds }) => `  ${phase.padEnd(10)} ${secondsText(seconds)}`),
+    `results      ${job.results.length}`,
+  ].join('\n');
+
+/** One line per job. */
+export const listText = (jobs: readonly JobSummary[]): string =>
+  jobs.map((job) => `${job.id}  ${job.createdAt}  ${job.environment}  ${stateText(job)}`).join('\n');
+
+/** One line per file. */
+export const resultsText = (results: JobDetails['results']): string =>
+  results.map(({ index, name, sizeBytes, sha256 }) => `${index}  ${name}  ${sizeText(sizeBytes)}  ${sha256}`).join('\n');
+
+const offerText = (kind: string, offer: EnvironmentView['paid']): string =>
+  `  ${kind}: ${offer.resources.map(({ id, max }) => `${id} ≤ ${max}`).join(', ')}; ${offer.maxJobDuration} s; ` +
+  `${offer.runningJobs} of ${offer.maxJobs} places taken, ${offer.queuedJobs} waiting`;
+
+/** A few lines per environment. */
+export const environmentsText = (environments: readonly EnvironmentView[]): string =>
+  environments
+    .flatMap(({ id, description, paid, free }) => [
+      `${id}${description === '' ? '' : `  ${description}`}`,
+      offerText('paid', paid),
+      ...(free === null ? [] : [offerText('free', free)]),
+    ])
+    .join('\n');
+
+/** The verdict of a check, a reason a line. */
+export const checkText = ({ accepted, reasons }: CheckAnswer): string =>
+  accepted
+    ? 'would be accepted'
+    : ['would be refused:', ...reasons.flatMap(({ code, cause, hint }) => [`  ${code}: ${cause}`, `    ${hint}`])].join('\n');

@@ -1,0 +1,129 @@
+/** `POST /api/v1/checks`: would this job be accepted? Starts nothing, spends nothing, tells all reasons at once. */
+
+import { randomBytes } from 'node:crypto';
+import type { RequestHandler } from 'express';
+import { readJson, requireJsonObject } from '../body.ts';
+import { requireEnvironment, requireOffered } from '../node/environments.ts';
+import { readAlgorithm, readDataset, readResources, refusePriced } from '../node/requestParts.ts';
+import type { ApiDeps, ComputeEnvironment } from '../ports.ts';
+import { Refusal } from '../problems.ts';
+import type { Route } from '../route.ts';
+import { addressOf, requireToken } from './access.ts';
+import type { ProblemCode } from './hints.ts';
+import { readJobRequest, specOf } from './jobRequest.ts';
+import { reasonOf } from './problem.ts';
+import { checkAnswer, jobRequest, type CheckAnswer, type JobRequest, type Reason } from './schemas.ts';
+
+type CheckDeps = Pick<ApiDeps, 'ledger' | 'assets' | 'environments' | 'withdrawals'>;
+
+interface Question {
+  readonly request: JobRequest;
+  readonly address: string;
+  readonly environment: ComputeEnvironment;
+}
+
+const judge = async (code: ProblemCode, check: () => unknown): Promise<readonly Reason[]> => {
+  try {
+    await check();
+    return [];
+  } catch (err) {
+    if (err instanceof Refusal) return [reasonOf(code, err.message)];
+    throw err;
+  }
+};
+
+/** Resources one by one, so that each that is too large is named. */
+const judgeResources = async ({ request: { free, resources }, environment }: Question): Promise<readonly Reason[]> => {
+  const question = { environment, isFree: free };
+  const reasons = await Promise.all(resources.map((resource) => judge('NotEnoughResources', () => readResources(question, [resource]))));
+  if (free || reasons.some((found) => found.length > 0)) return reasons.flat();
+  return judge('PaymentsNotTaken', () => refusePriced(environment, readResources(question, resources)));
+};
+
+const judgeParts = async ({ request: { algorithm, datasets } }: Question): Promise<readonly Reason[]> => {
+  const reasons = await Promise.all([
+    judge('RequestInvalid', () => readAlgorithm(algorithm)),
+    ...datasets.map((dataset) => judge('RequestInvalid', () => readDataset(dataset))),
+  ]);
+  return reasons.flat();
+};
+
+/** Who does not wait needs a place that is free now. */
+const judgePlaces = async ({ ledger }: CheckDeps, { request, environment }: Question): Promise<readonly Reason[]> => {
+  const maxJobs = request.free ? environment.free?.maxJobs : environment.maxJobs;
+  if (request.queueMaxWaitTime > 0 || maxJobs === undefined) return [];
+  const loads = await ledger.environmentLoads();
+  const load = loads.find(({ environmentId, isFree }) => environmentId === environment.id && isFree === request.free);
+  const taken = (load?.running ?? 0) + (load?.queued ?? 0);
+  if (taken < maxJobs) return [];
+  return [reasonOf('NoCapacity', `all ${maxJobs} places of environment ${environment.id} are taken`)];
+};
+
+const judgeAgreements = async ({ ledger }: CheckDeps, { request }: Question): Promise<readonly Reason[]> => {
+  if (request.free) return [];
+  const first = request.datasets.find(({ transferTxId }) => typeof transferTxId === 'string' && transferTxId !== '');
+  const agreementId = first?.transferTxId ?? request.algorithm.transferTxId ?? '';
+  if (agreementId === '') return [];
+  const carried = await ledger.findJobs({ agreementId }, { limit: 10, offset: 0 });
+  return carried.some(({ finishedAtMs }) => finishedAtMs === null)
+    ? [reasonOf('AgreementInUse', 'an unfinished job runs on the order of the first dataset')]
+    : [];
+};
+
+/** What the assets, their orders and rules say; resources are judged apart from that. */
+const judgeAssets = async ({ assets }: CheckDeps, { request, address, environment }: Question): Promise<readonly Reason[]> => {
+  const jobId = randomBytes(16).toString('hex');
+  const spec = specOf({ request: { ...request, resources: [] }, jobId, address, environment });
+  return (await assets.examine(spec, environment)).map(({ type, message }) => reasonOf(type, message));
+};
+
+const grantedTo = ({ request, address, environment }: Question): CheckAnswer['granted'] => {
+  const { resources, maxJobDuration, queueMaxWaitTime } = specOf({ request, jobId: '', address, environment });
+  const longest = request.free ? (environment.free?.maxJobDuration ?? 0) : environment.maxJobDuration;
+  return { resources: { ...resources }, maxJobDuration: maxJobDuration ?? longest, queueMaxWaitTime };
+};
+
+const check = async (deps: CheckDeps, question: Question): Promise<CheckAnswer> => {
+  const { request, environment } = question;
+  const offered = await judge('EnvironmentUnavailable', () => requireOffered(deps.withdrawals, environment));
+  if (request.free && environment.free === undefined) {
+    const reasons = [...offered, reasonOf('FreeJobsNotOffered', `environment ${environment.id} does not support free jobs`)];
+    return { accepted: false, reasons, granted: null };
+  }
+  const [resources, parts, places, agreements] = await Promise.all([
+    judgeResources(question),
+    judgeParts(question),
+    judgePlaces(deps, question),
+    judgeAgreements(deps, question),
+  ]);
+  // what names no image or no file has nothing to look at
+  const found = parts.length > 0 ? [] : await judgeAssets(deps, question);
+  const reasons = [...offered, ...resources, ...parts, ...found, ...agreements, ...places];
+  const isGranted = resources.length === 0 && parts.length === 0;
+  return { accepted: reasons.length === 0, reasons, granted: isGranted ? grantedTo(question) : null };
+};
+
+/** 200 whatever the verdict; only what cannot be read, or cannot be judged now, is refused. */
+export const checkJob = (deps: CheckDeps): RequestHandler =>
+  async function checkJob(req, res) {
+    const address = addressOf(res);
+    const request = readJobRequest(requireJsonObject(req).plain);
+    res.set('Cache-Control', 'no-store');
+    let environment: ComputeEnvironment | undefined;
+    const unknown = await judge('EnvironmentUnknown', () => (environment = requireEnvironment(deps.environments, request.environment)));
+    if (environment === undefined) res.json({ accepted: false, reasons: [...unknown], granted: null } satisfies CheckAnswer);
+    else res.json(await check(deps, { request, address, environment }));
+  };
+
+export const checkJobRoute: Route = {
+  method: 'post',
+  path: '/api/v1/checks',
+  id: 'checkJob',
+  summary: 'Would this job be accepted? If not: all reasons',
+  description: 'A dry run of `POST /api/v1/jobs`: nothing is started, ordered, reserved or spent.',
+  body: { contentType: 'application/json', schema: jobRequest },
+  answers: { 200: { description: 'The verdict', contentType: 'application/json', schema: checkAnswer } },
+  refusals: [400, 401, 413, 415, 503],
+  needsToken: true,
+  handle: (deps) => [requireToken(deps), ...readJson(deps.limits.jsonBytes), checkJob(deps)],
+};

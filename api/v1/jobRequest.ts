@@ -1,0 +1,23 @@
+/** From the body of a start or a check to a job's specification. */
+
+import type { JobSpec } from '../../workflows/contract/spec.ts';
+import { toJobSpec } from '../node/startRequest.ts';
+import type { ComputeEnvironment } from '../ports.ts';
+import { jobRequest, type JobRequest } from './schemas.ts';
+
+/** Checks the shape; nothing is looked up. @param body with plain numbers @throws ZodError */
+export const readJobRequest = (body: Readonly<Record<string, unknown>>): JobRequest => jobRequest.parse(body);
+
+/** What a specification is made of. */
+export interface SpecParts {
+  readonly request: JobRequest;
+  readonly jobId: string;
+  readonly address: string;
+  readonly environment: ComputeEnvironment;
+}
+
+/** The same rules as for every other start: durations within limits, resources raised to the minimum. @throws Refusal 400 */
+export const specOf = ({ request, jobId, address, environment }: SpecParts): JobSpec => {
+  const { free, ...asked } = request;
+  return toJobSpec({ request: asked, jobId, consumerAddress: address, environment, isFree: free });
+};

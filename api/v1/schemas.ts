@@ -1,0 +1,177 @@
+/** Shapes of the REST surface: the same schemas check requests, describe the API and judge answers in tests. */
+
+import { z } from 'zod';
+import { algorithmInput, chainNumber, datasetInput, identifier, resourceAmount } from '../node/schemas.ts';
+
+const mostMetadataCharacters = 1_024;
+
+const seconds = z.number().nonnegative().max(1e9);
+const address = z.string().regex(/^0x[0-9a-fA-F]{40}$/, 'is not an address');
+const time = z.iso.datetime();
+const count = z.number().int().nonnegative();
+
+/** What a start and a check ask for. */
+export const jobRequest = z
+  .strictObject({
+    environment: identifier.meta({ description: 'id of a compute environment' }),
+    free: z.boolean().default(false).meta({ description: 'a free job needs no orders' }),
+    algorithm: algorithmInput,
+    datasets: z.array(datasetInput).max(1_000).default([]),
+    resources: z.array(resourceAmount).max(100).default([]),
+    maxJobDuration: seconds
+      .optional()
+      .meta({ description: 'seconds that the algorithm may run; absent: as long as the environment lets it' }),
+    queueMaxWaitTime: seconds.default(0).meta({ description: 'seconds that the job may wait for a place' }),
+    chainId: chainNumber.optional(),
+    metadata: z
+      .unknown()
+      .optional()
+      .refine((value) => value === undefined || JSON.stringify(value).length <= mostMetadataCharacters, 'is too large'),
+    additionalViewers: z.array(address).max(100).default([]).meta({ description: 'may read results and log' }),
+  })
+  .meta({ id: 'JobRequest' });
+
+export type JobRequest = z.output<typeof jobRequest>;
+
+export const reason = z
+  .strictObject({ code: z.string(), cause: z.string(), hint: z.string() })
+  .meta({ id: 'Reason', description: 'what is wrong, in this case, and what to do about it' });
+
+export type Reason = z.output<typeof reason>;
+
+export const problem = z
+  .strictObject({
+    type: z.string(),
+    title: z.string(),
+    status: z.number().int(),
+    detail: z.string(),
+    code: z.string().meta({ description: 'for programs; never changes its meaning' }),
+    hint: z.string().meta({ description: 'what to do about it' }),
+    requestId: z.string(),
+  })
+  .meta({ id: 'Problem', description: 'RFC 9457' });
+
+export type Problem = z.output<typeof problem>;
+
+export const phaseWords = [
+  'judging',
+  'refused',
+  'queued',
+  'preparing',
+  'staging',
+  'running',
+  'publishing',
+  'settling',
+  'succeeded',
+  'failed',
+  'stopped',
+] as const;
+
+export const phase = z.enum(phaseWords).meta({ id: 'Phase' });
+
+export type Phase = z.output<typeof phase>;
+
+export const queuePlace = z
+  .strictObject({ ahead: count, orMore: z.boolean().meta({ description: 'at least so many are ahead' }) })
+  .meta({ id: 'QueuePlace', description: 'jobs that will be served before' });
+
+export const progress = z
+  .strictObject({
+    filesDone: count,
+    filesTotal: count,
+    bytesDone: count,
+    bytesTotal: count.nullable(),
+    percent: z.number().int().min(0).max(100).nullable().meta({ description: 'null where nobody knows the total' }),
+  })
+  .meta({ id: 'Progress', description: 'of inputs that are staged or results that are published' });
+
+export type Progress = z.output<typeof progress>;
+
+export const phaseTime = z
+  .strictObject({ phase, status: z.number().int(), startedAt: time, seconds: z.number().nonnegative() })
+  .meta({ id: 'PhaseTime' });
+
+export const resultEntry = z
+  .strictObject({
+    index: count,
+    name: z.string().meta({ description: 'path below the output folder, percent-encoded where it must be' }),
+    sizeBytes: count,
+    type: z.enum(['output', 'algorithmLog']),
+    sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  })
+  .meta({ id: 'Result' });
+
+export const jobId = z.string().regex(/^[0-9a-f]{32}$/);
+
+const amounts = z.record(z.string(), z.number()).meta({ description: 'cpu in cores, ram and disk in GiB, devices in units' });
+
+export const jobSummary = z
+  .strictObject({
+    id: jobId,
+    environment: z.string(),
+    free: z.boolean(),
+    phase,
+    status: z.number().int().meta({ description: 'number of the Ocean status table' }),
+    statusText: z.string(),
+    reason: z.string().meta({ description: 'one line for people: what the job does, what it waits for, why it ended' }),
+    ended: z.boolean().meta({ description: 'nothing changes any more' }),
+    createdAt: time,
+    finishedAt: time.nullable(),
+  })
+  .meta({ id: 'JobSummary' });
+
+export const jobDetails = jobSummary
+  .extend({
+    owner: z.string(),
+    queue: queuePlace.nullable(),
+    progress: progress.nullable(),
+    timing: z
+      .strictObject({
+        totalSeconds: z.number().nonnegative(),
+        algorithmSeconds: z.number().nonnegative().nullable(),
+        algorithmStartedAt: time.nullable(),
+        algorithmFinishedAt: time.nullable(),
+        phases: z.array(phaseTime),
+      })
+      .meta({ id: 'Timing' }),
+    maxJobDuration: z.number().nullable(),
+    queueMaxWaitTime: z.number(),
+    resources: amounts,
+    algorithm: z.string().nullable().meta({ description: 'DID; null for code that was sent along' }),
+    datasets: z.array(z.string()).meta({ description: 'DIDs' }),
+    agreementId: z.string().nullable().meta({ description: 'transaction of the order that carries the job' }),
+    results: z.array(resultEntry).meta({ description: 'listed once, complete' }),
+    termination: z.strictObject({ exitCode: z.number().int().nullable(), outOfMemory: z.boolean(), reason: z.string() }).nullable(),
+    refusal: reason.nullable(),
+    stopRequested: z.boolean(),
+    metadata: z.unknown(),
+    additionalViewers: z.array(z.string()),
+  })
+  .meta({ id: 'Job' });
+
+export type JobSummary = z.output<typeof jobSummary>;
+export type JobDetails = z.output<typeof jobDetails>;
+
+export const jobPage = z
+  .strictObject({
+    jobs: z.array(jobSummary),
+    next: z.string().nullable().meta({ description: 'cursor of the next page; null on the last' }),
+  })
+  .meta({ id: 'JobPage' });
+
+export const resultList = z
+  .strictObject({ results: z.array(resultEntry), complete: z.boolean().meta({ description: 'false: not listed yet' }) })
+  .meta({ id: 'ResultList' });
+
+export const checkAnswer = z
+  .strictObject({
+    accepted: z.boolean(),
+    reasons: z.array(reason).meta({ description: 'all of them; empty when accepted' }),
+    granted: z
+      .strictObject({ resources: amounts, maxJobDuration: z.number(), queueMaxWaitTime: z.number() })
+      .nullable()
+      .meta({ description: 'what the job would be given; null where the environment cannot give it' }),
+  })
+  .meta({ id: 'CheckAnswer' });
+
+export type CheckAnswer = z.output<typeof checkAnswer>;

@@ -1,0 +1,20 @@
+/** Writes docs/openapi from the routes as they are; `npm run format` brings the files into their form. */
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { nodeRoutes } from '../../api/node/routes.ts';
+import { describeApi } from '../../api/openapi.ts';
+import { v1Routes } from '../../api/v1/routes.ts';
+import { v1Description } from '../../api/v1/surface.ts';
+
+const root = path.join(import.meta.dirname, '../..');
+const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as { version: string };
+
+const descriptions = {
+  node: describeApi(nodeRoutes, version),
+  v1: describeApi(v1Routes, version, v1Description),
+};
+
+for (const [name, description] of Object.entries(descriptions)) {
+  writeFileSync(path.join(root, 'docs/openapi', `${name}.json`), `${JSON.stringify(description, null, 2)}\n`);
+}
