@@ -8,6 +8,7 @@ import { createAdmission, type AdmissionDeps } from './admission.ts';
 import { filesOfSnapshot } from './assetFiles.ts';
 import { createAssetResolver } from './assetResolver.ts';
 import { openChain, type ChainReader } from './chains.ts';
+import { connectClassic, type ClassicOcean } from './classic/classic.ts';
 import type { ChainConfig } from './config.ts';
 import type { AccessLists } from './credentials.ts';
 import { createDecrypter, encryptTo, publicKeyOf } from './ecies.ts';
@@ -44,6 +45,8 @@ export interface Ocean {
   resolve(did: string): Promise<Asset>;
   admit(spec: JobSpec, environment: ComputeEnvironment): Promise<Admission>;
   quote(request: QuoteRequest, environment: ComputeEnvironment): Promise<Quote>;
+  /** what only the classic API asks */
+  readonly classic: ClassicOcean;
   /** the files of a published asset as it was accepted, decrypted */
   filesOf(snapshot: AssetSnapshot): readonly FileObject[];
   readonly fileSource: FileSource;
@@ -100,6 +103,7 @@ export const connectOcean = (settings: OceanSettings): Ocean => {
     resolve: (did) => resolver.resolve(did),
     admit: createAdmission(deps),
     quote: createQuotes({ ...deps, providerPrivateKey }),
+    classic: connectClassic({ ...deps, providerPrivateKey }),
     filesOf: (snapshot) => filesOfSnapshot(snapshot, decrypter),
     signProviderFee: (terms) => signProviderFee(providerPrivateKey, terms),
     verifyMessage: (signed, chainId) => verifyMessage(signed, chains.get(chainId ?? 0) ?? chains.values().next().value ?? null),

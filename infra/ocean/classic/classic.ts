@@ -1,0 +1,17 @@
+/** What only the classic API asks of Ocean, joined. */
+
+import { createClassicChecks, type ClassicAssets, type ClassicCheckRequest } from './checks.ts';
+import { createClassicQuotes, type ClassicQuote, type ClassicQuoteDeps, type ClassicQuoteRequest } from './quote.ts';
+import type { Coded } from './refuse.ts';
+
+export interface ClassicOcean {
+  /** @throws JobFailure AccessDenied, RequestInvalid, ChainUnavailable, OrderPending */
+  check(request: ClassicCheckRequest): Promise<Coded<ClassicAssets>>;
+  /** @throws JobFailure as `check` does */
+  quote(request: ClassicQuoteRequest): Promise<Coded<ClassicQuote>>;
+}
+
+export const connectClassic = (deps: ClassicQuoteDeps): ClassicOcean => ({
+  check: createClassicChecks(deps),
+  quote: createClassicQuotes(deps),
+});
