@@ -29,6 +29,8 @@ export const apiConfig = z
     C2D_API_JSON_LIMIT: bytes(mebibyte, 4 * mebibyte),
     /** largest body of an encrypt call in bytes */
     C2D_API_ENCRYPT_LIMIT: bytes(mebibyte, 25 * mebibyte),
+    /** longest life of an auth token, and the life of one for which no end was asked */
+    C2D_API_TOKEN_SECONDS: z.coerce.number().int().min(60).max(31_536_000).default(604_800),
     C2D_API_DATABASE_CONNECTIONS: z.coerce.number().int().positive().default(10),
     /** silence of an agent after which its pod is looked at; several of the agent's heartbeats */
     C2D_SILENCE_SECONDS: z.coerce.number().min(1).default(12),

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import express from 'express';
 import { Registry } from 'prom-client';
+import { createJwts } from '../infra/crypto/jwt.ts';
 import { createKeyring } from '../infra/crypto/keyring.ts';
 import { freshSecondsOf } from '../infra/environments/standing.ts';
 import { listenForChanges } from '../infra/ledger/changes.ts';
@@ -21,6 +22,7 @@ import { createJobStarter } from '../infra/temporal/jobStarter.ts';
 import { createApp } from './app.ts';
 import { apiConfig, type ApiConfig } from './config.ts';
 import { createMetrics } from './metrics.ts';
+import { createTokens } from './tokens.ts';
 import { addSealGauge, createWithdrawals, noWithdrawals, withdrawalRoutes } from './withdrawals.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
@@ -35,6 +37,7 @@ const connect = (config: ApiConfig, logger: ReturnType<typeof createLogger>) => 
     database,
     changes,
     ledger: createLedger(database, keyring),
+    jwts: createJwts(keyring),
     temporal: connectTemporal(config, keyring),
     ocean: openOcean(config),
   };
@@ -43,7 +46,7 @@ const connect = (config: ApiConfig, logger: ReturnType<typeof createLogger>) => 
 const start = async (): Promise<RunningProcess> => {
   const config = parseConfig(apiConfig, process.env);
   const logger = createLogger('api', config.C2D_LOG_LEVEL);
-  const { database, changes, ledger, temporal, ocean } = connect(config, logger);
+  const { database, changes, ledger, jwts, temporal, ocean } = connect(config, logger);
   await migrateLedger(database);
   const results = localStore({ folder: config.C2D_STORAGE_FOLDER });
   const ending = new AbortController();
@@ -60,6 +63,7 @@ const start = async (): Promise<RunningProcess> => {
     jobs: createJobStarter({ client: temporal.client, heartbeatSeconds: config.C2D_SILENCE_SECONDS }),
     results,
     assets: ocean,
+    tokens: createTokens({ jwts, ledger, longestSeconds: config.C2D_API_TOKEN_SECONDS }),
     environments: config.C2D_ENVIRONMENTS,
     withdrawals,
     chains: config.C2D_CHAINS.map(({ chainId, feeToken }) => ({ chainId, feeToken: feeToken ?? null })),

@@ -58,6 +58,30 @@ export interface Assets {
   readonly nodePublicKey: string;
 }
 
+/** A token as it is asked for, after its signature was found good. */
+export interface TokenRequest {
+  /** whose signature it was, as written */
+  readonly address: string;
+  /** of the signature */
+  readonly nonce: string;
+  /** milliseconds since the epoch; null for the longest life */
+  readonly validUntilMs: number | null;
+}
+
+/** Issues auth tokens and tells whose they are. */
+export interface Tokens {
+  /** Never longer than configured, whatever is asked. @throws Refusal 400 for an end that has passed */
+  issue(request: TokenRequest): string;
+  /**
+   * @param authorization the header, with or without `Bearer`
+   * @returns whose token it is, as written when it was made
+   * @throws Refusal 401 for no token, and for one that is not alive
+   */
+  verify(authorization: string | undefined): Promise<{ readonly address: string }>;
+  /** Ends a token of `address`; one that has ended stays so. @throws Refusal 401 for no token of ours, 403 for another's */
+  invalidate(token: string, address: string): Promise<void>;
+}
+
 /** Environments that are configured and not offered for now, with the reason for operators. */
 export type Withdrawals = () => Promise<ReadonlyMap<string, string>>;
 
@@ -86,6 +110,7 @@ export interface ApiDeps {
   readonly jobs: JobStarter;
   readonly results: Results;
   readonly assets: Assets;
+  readonly tokens: Tokens;
   readonly environments: readonly ComputeEnvironment[];
   readonly withdrawals: Withdrawals;
   readonly chains: readonly OfferedChain[];

@@ -56,7 +56,7 @@ const sendResult = async (
 };
 
 /** Streams a file to the job's owner or a viewer, as fast as the client takes it. */
-export const readResult = (deps: Pick<ApiDeps, 'ledger' | 'assets' | 'results'>): RequestHandler =>
+export const readResult = (deps: Pick<ApiDeps, 'ledger' | 'assets' | 'tokens' | 'results'>): RequestHandler =>
   async function readResult(req, res) {
     const { consumerAddress, nonce, signature, jobId, index } = req.query;
     const wanted = requireJobIdText(jobId, 'getComputeResult');
@@ -80,7 +80,8 @@ export const computeResultRoute: Route = {
   path: '/api/services/computeResult',
   id: 'readResult',
   summary: 'A result file, whole or (Range) in part',
-  description: 'Signed by the owner or a viewer: `consumerAddress + nonce + "getComputeResult"`. The nonce is spent by the first fetch.',
+  description:
+    'Signed by the owner or a viewer: `consumerAddress + nonce + "getComputeResult"`, or with a token. The nonce is spent by the first fetch.',
   query: z.object({ consumerAddress: z.string(), nonce: z.string(), signature: z.string(), jobId: z.string(), index: z.string() }),
   answers: {
     200: { description: 'The file', contentType: 'application/octet-stream', schema: bytes },

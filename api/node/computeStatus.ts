@@ -2,7 +2,7 @@
 
 import type { RequestHandler } from 'express';
 import { z } from 'zod';
-import { badAddressText, isAbsent, isAddress, refuseToken } from '../authentication.ts';
+import { badAddressText, isAbsent, isAddress, readHolder } from '../authentication.ts';
 import type { JobFilter } from '../../infra/ledger/ledger.ts';
 import type { ApiDeps } from '../ports.ts';
 import { Refusal } from '../problems.ts';
@@ -46,11 +46,19 @@ export const readJobFilter = (raw: z.output<typeof query>): JobFilter | null => 
   };
 };
 
-/** Accepted jobs that match every given filter, newest first; `[]` when there are none. */
-export const readStatus = ({ ledger }: Pick<ApiDeps, 'ledger'>): RequestHandler =>
+/** The same jobs, but only those of `owner`; null when none can be left. */
+const limitTo = (filter: JobFilter | null, owner: string): JobFilter | null =>
+  filter === null || (filter.owner !== undefined && filter.owner !== owner) ? null : { ...filter, owner };
+
+/** Accepted jobs that match every given filter, newest first; `[]` when there are none. A token limits them to its address. */
+export const readStatus = (deps: Pick<ApiDeps, 'ledger' | 'tokens'>): RequestHandler =>
   async function readStatus(req, res) {
-    refuseToken(req.get('authorization'));
-    const filter = readJobFilter(query.parse(req.query));
+    const { ledger } = deps;
+    const holder = (await readHolder(deps, req.get('authorization')))?.address.toLowerCase();
+    const asked = query.parse(req.query);
+    const isOpen = holder !== undefined && Object.values(asked).every(isAbsent);
+    const wanted = isOpen ? {} : readJobFilter(asked);
+    const filter = holder === undefined ? wanted : limitTo(wanted, holder);
     const rows = filter === null ? [] : await ledger.findJobs(filter, { limit: pageSize, offset: 0 });
     res.set('Cache-Control', 'no-store').json(rows.filter((row) => row.admission === 'accepted').map(renderJob));
   };
@@ -60,7 +68,7 @@ export const computeStatusRoute: Route = {
   path: '/api/services/compute',
   id: 'readStatus',
   summary: 'Status of jobs by id, owner or agreement',
-  description: `Unsigned; public fields only. At most the ${pageSize} newest jobs.`,
+  description: `Unsigned, or with a token, which limits the answer to its address; public fields only. At most the ${pageSize} newest jobs.`,
   query,
   answers: { 200: { description: 'Matching jobs', contentType: 'application/json', schema: computeJobs } },
   refusals: [400, 401],

@@ -86,12 +86,12 @@ const endOf = (res: Response, ending: AbortSignal): AbortSignal => {
 };
 
 /** Streams to the owner or a viewer, as fast as the client reads; a slow reader holds back only itself. */
-export const streamLogs = ({ ledger, assets, ending }: Pick<ApiDeps, 'ledger' | 'assets' | 'ending'>): RequestHandler =>
+export const streamLogs = ({ ledger, assets, tokens, ending }: Pick<ApiDeps, 'ledger' | 'assets' | 'tokens' | 'ending'>): RequestHandler =>
   async function streamLogs(req, res) {
     const { consumerAddress, nonce, signature, jobId } = req.query;
     const wanted = requireJobIdText(jobId, 'getComputeStreamableLogs');
     const claim = { consumerAddress, nonce, signature, authorization: req.get('authorization') };
-    const caller = await authenticate({ assets, ledger }, claim, 'getComputeStreamableLogs');
+    const caller = await authenticate({ assets, ledger, tokens }, claim, 'getComputeStreamableLogs');
     const id = readJobId(wanted);
     const row = id === null ? null : await ledger.readJob(id);
     if (row !== null && row.admission === 'accepted' && !mayView(row, caller.address)) {
@@ -113,7 +113,7 @@ export const computeStreamableLogsRoute: Route = {
   path: '/api/services/computeStreamableLogs',
   id: 'streamLogs',
   summary: "The running algorithm's log from its beginning; ends when the job ends",
-  description: 'Signed by the owner or a viewer: `consumerAddress + nonce + "getComputeStreamableLogs"`.',
+  description: 'Signed by the owner or a viewer: `consumerAddress + nonce + "getComputeStreamableLogs"`, or with a token.',
   query: z.object({ consumerAddress: z.string(), nonce: z.string(), signature: z.string(), jobId: z.string() }),
   answers: {
     200: {

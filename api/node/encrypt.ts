@@ -8,7 +8,7 @@ import { Refusal } from '../problems.ts';
 import type { Route } from '../route.ts';
 
 /** The body is read only for a good signature; the nonce is spent only for a body that could be read. */
-export const encryptBytes = (deps: Pick<ApiDeps, 'assets' | 'ledger' | 'limits'>): readonly RequestHandler[] => [
+export const encryptBytes = (deps: Pick<ApiDeps, 'assets' | 'ledger' | 'tokens' | 'limits'>): readonly RequestHandler[] => [
   async function verifySender(req, res, next) {
     const { consumerAddress, nonce, signature, chainId } = req.query;
     const claim = { consumerAddress, nonce, signature, chainId, authorization: req.get('authorization') };

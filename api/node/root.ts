@@ -19,6 +19,8 @@ export const serviceEndpoints = {
   computeDelete: ['DELETE', '/api/services/compute'],
   encrypt: ['POST', '/api/services/encrypt'],
   nonce: ['GET', '/api/services/nonce'],
+  generateAuthToken: ['POST', '/api/services/auth/token'],
+  invalidateAuthToken: ['POST', '/api/services/auth/token/invalidate'],
 } as const;
 
 /** A peer id of libp2p: the identity multihash of the protobuf-encoded secp256k1 key, in base 58 (`16Uiu2…`). */

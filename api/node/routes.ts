@@ -2,6 +2,7 @@
 
 import type { Route } from '../route.ts';
 import { assetDdoRoute } from './assetDdo.ts';
+import { createTokenRoute, invalidateTokenRoute } from './authToken.ts';
 import { computeEnvironmentsRoute } from './computeEnvironments.ts';
 import { computeResultRoute } from './computeResult.ts';
 import { computeStatusRoute } from './computeStatus.ts';
@@ -28,5 +29,7 @@ export const nodeRoutes: readonly Route[] = [
   computeResultRoute,
   computeStreamableLogsRoute,
   encryptRoute,
+  createTokenRoute,
+  invalidateTokenRoute,
   assetDdoRoute,
 ];

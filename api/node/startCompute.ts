@@ -1,8 +1,9 @@
 /** `POST /api/services/compute` and `POST /api/services/freeCompute`: asks for a job. */
 
+import { randomUUID } from 'node:crypto';
 import type { RequestHandler } from 'express';
 import { isFailureType, JobFailure } from '../../workflows/contract/failures.ts';
-import { badAddressText, isAbsent, isAddress, refuseToken, staleNonce, verifyCaller, type Caller } from '../authentication.ts';
+import { badAddressText, isAbsent, isAddress, spendNonce, staleNonce, verifyCaller, type Caller } from '../authentication.ts';
 import { readJson, requireJsonObject, type JsonBody } from '../body.ts';
 import { deriveJobId } from '../jobId.ts';
 import type { ApiDeps, JobRow, StartVerdict } from '../ports.ts';
@@ -13,7 +14,7 @@ import { renderJob } from './jobView.ts';
 import { computeJobs, freeStartInput, startInput } from './schemas.ts';
 import { readStartRequest, startCommand, toJobSpec, type StartRequest } from './startRequest.ts';
 
-type StartDeps = Pick<ApiDeps, 'ledger' | 'jobs' | 'assets' | 'environments' | 'withdrawals'>;
+type StartDeps = Pick<ApiDeps, 'ledger' | 'jobs' | 'assets' | 'tokens' | 'environments' | 'withdrawals'>;
 
 interface Asked {
   readonly caller: Caller;
@@ -25,7 +26,7 @@ interface Asked {
 /** The verdict that the ledger remembers of this job, or null when there is none yet. */
 const rememberedVerdict = (row: JobRow, { caller, isFree }: Asked): StartVerdict | null => {
   // one nonce is good for one call: the same body sent to the other start route is another request
-  if (row.isFree !== isFree) throw staleNonce(caller.nonce);
+  if (row.isFree !== isFree) throw staleNonce(caller.nonce ?? '');
   if (row.admission === 'accepted') return { kind: 'accepted' };
   if (row.admission !== 'refused') return null;
   return { kind: 'refused', type: isFailureType(row.refusalType) ? row.refusalType : 'RequestInvalid', message: row.reason };
@@ -48,28 +49,23 @@ const startJob = async ({ ledger, jobs, environments, withdrawals }: StartDeps, 
   const { spec, environment } = await whatIsAsked().catch(async (err: unknown) => {
     // a nonce is good for one request, also for one that is refused before it is reserved; what is not possible just now is not refused
     const isRefused = err instanceof Refusal && err.status < 500;
-    if (isRefused && !(await ledger.spendNonce(caller.address, caller.nonce, jobId)).spent) throw staleNonce(caller.nonce);
+    if (isRefused) await spendNonce({ ledger }, caller, jobId);
     throw err;
   });
   const reservation = await ledger.reserveJob({ spec, nonce: caller.nonce });
-  if (reservation.kind === 'stale') throw staleNonce(caller.nonce);
+  if (reservation.kind === 'stale') throw staleNonce(caller.nonce ?? '');
   return jobs.start({ spec, environment });
 };
 
 /** Signature problems come before everything but the shape of the request. */
 const verifyStart = async (
-  { assets }: StartDeps,
+  deps: StartDeps,
   { exact }: JsonBody,
   claim: { isFree: boolean; authorization: string | undefined },
 ): Promise<Caller> => {
   const { consumerAddress, nonce, signature, chainId } = exact;
-  if (isAbsent(consumerAddress)) refuseToken(claim.authorization);
   if (!isAbsent(consumerAddress) && !isAddress(consumerAddress)) throw new Refusal(400, badAddressText);
-  return verifyCaller(
-    { assets },
-    { consumerAddress, nonce, signature, chainId, authorization: claim.authorization },
-    startCommand(claim.isFree),
-  );
+  return verifyCaller(deps, { consumerAddress, nonce, signature, chainId, authorization: claim.authorization }, startCommand(claim.isFree));
 };
 
 /**
@@ -81,7 +77,9 @@ export const startCompute = (deps: StartDeps, isFree: boolean): RequestHandler =
     const body = requireJsonObject(req);
     const request = readStartRequest(body.plain, isFree);
     const caller = await verifyStart(deps, body, { isFree, authorization: req.get('authorization') });
-    const jobId = deriveJobId({ consumerAddress: caller.address, nonce: caller.nonce, request: body.exact });
+    // a token's call carries no nonce that is spent: a fresh one takes its place, so each is a new job
+    const nonce = caller.nonce ?? randomUUID();
+    const jobId = deriveJobId({ consumerAddress: caller.address, nonce, request: body.exact });
     const verdict = await startJob(deps, { caller, jobId, request, isFree });
     if (verdict.kind === 'refused') throw new JobFailure(verdict.type, verdict.message);
     const row = await deps.ledger.readJob(jobId);
@@ -99,7 +97,8 @@ export const startComputeRoute: Route = {
   path: '/api/services/compute',
   id: 'startCompute',
   summary: 'Start a paid job',
-  description: 'Signed: `consumerAddress + nonce + "startCompute"`. A repeated identical request gets the same job.',
+  description:
+    'Signed: `consumerAddress + nonce + "startCompute"`, or with a token. A repeated identical signed request gets the same job.',
   body: { contentType: 'application/json', schema: startInput },
   answers,
   refusals: [400, 401, 403, 404, 409, 413, 503],
@@ -112,7 +111,8 @@ export const freeComputeRoute: Route = {
   path: '/api/services/freeCompute',
   id: 'startFreeCompute',
   summary: 'Start a free job where the environment offers them',
-  description: 'Signed: `consumerAddress + nonce + "freeStartCompute"`. Trust rules hold as for paid jobs; nothing is ordered.',
+  description:
+    'Signed: `consumerAddress + nonce + "freeStartCompute"`, or with a token. Trust rules hold as for paid jobs; nothing is ordered.',
   body: { contentType: 'application/json', schema: freeStartInput },
   answers,
   refusals: [400, 401, 403, 404, 409, 413, 503],

@@ -19,12 +19,12 @@ const requireStoppable = async (ledger: JobLedger, text: string, address: string
 };
 
 /** Works in every phase; a job that has ended is returned as it is. Safe to repeat, under a new nonce. */
-export const stopCompute = ({ ledger, jobs, assets }: Pick<ApiDeps, 'ledger' | 'jobs' | 'assets'>): RequestHandler =>
+export const stopCompute = ({ ledger, jobs, assets, tokens }: Pick<ApiDeps, 'ledger' | 'jobs' | 'assets' | 'tokens'>): RequestHandler =>
   async function stopCompute(req, res) {
     const { consumerAddress, nonce, signature, jobId, agreementId: _agreementId } = req.query;
     const wanted = requireJobIdText(jobId, 'stopCompute');
     const claim = { consumerAddress, nonce, signature, authorization: req.get('authorization') };
-    const caller = await authenticate({ assets, ledger }, claim, 'stopCompute');
+    const caller = await authenticate({ assets, ledger, tokens }, claim, 'stopCompute');
     const row = await requireStoppable(ledger, wanted, caller.address);
     if (!isOwner(row, caller.address)) throw new Refusal(403, `${caller.address} is not authorized to stop job with id ${row.jobId}`);
     if (row.finishedAtMs === null) {
@@ -41,7 +41,7 @@ export const stopComputeRoute: Route = {
   path: '/api/services/compute',
   id: 'stopCompute',
   summary: 'Stop a job; what it has written so far is published',
-  description: 'Signed by the owner: `consumerAddress + nonce + "stopCompute"`.',
+  description: 'Signed by the owner: `consumerAddress + nonce + "stopCompute"`, or with a token.',
   query: z.object({
     consumerAddress: z.string(),
     nonce: z.string(),

@@ -7,11 +7,13 @@ import type { LedgerDatabase } from './schema.ts';
 import * as jobs from './migrations/0001_jobs.ts';
 import * as environmentVerdicts from './migrations/0002_environment_verdicts.ts';
 import * as queueWait from './migrations/0003_queue_wait.ts';
+import * as invalidatedTokens from './migrations/0004_invalidated_tokens.ts';
 
 const migrations: Readonly<Record<string, Migration>> = {
   '0001_jobs': jobs,
   '0002_environment_verdicts': environmentVerdicts,
   '0003_queue_wait': queueWait,
+  '0004_invalidated_tokens': invalidatedTokens,
 };
 
 /** An open ledger database. */

@@ -9,6 +9,7 @@ import { translateLedgerErrors } from './ledgerFailure.ts';
 import { appendLog, dropEndedLogs, readLog } from './logs.ts';
 import { nonceOf, reserveJob, spendNonce } from './nonces.ts';
 import { beginPodAttempt, knownClaims, recordPositions } from './places.ts';
+import { invalidateToken, isTokenInvalidated } from './tokens.ts';
 
 export type { EnvironmentLoad } from './environments.ts';
 export type { JobFilter, JobRow, ProgressRecord } from './jobs.ts';
@@ -21,6 +22,8 @@ export const createLedger = ({ db }: Pick<LedgerConnection, 'db'>, keyring: Keyr
     nonceOf: nonceOf(deps),
     spendNonce: spendNonce(deps),
     reserveJob: reserveJob(deps),
+    invalidateToken: invalidateToken(deps),
+    isTokenInvalidated: isTokenInvalidated(deps),
     readJob: jobs.readJob(deps),
     findJobs: jobs.findJobs(deps),
     readSpec: jobs.readSpec(deps),

@@ -62,23 +62,27 @@ export const spendNonce = (deps: JobsDeps) =>
 /** Outcome of `reserveJob`: `same` is a repetition of the request that spent this nonce. */
 export type Reservation = { readonly kind: 'new' | 'same' } | { readonly kind: 'stale'; readonly stored: string };
 
+const insertJob = async (deps: JobsDeps, db: JobsDeps['db'] | Transaction<LedgerDatabase>, spec: JobSpec): Promise<Reservation> => {
+  const inserted = await db
+    .insertInto('jobs')
+    .values(newJobValues(deps, spec))
+    .onConflict((conflict) => conflict.doNothing())
+    .returning('job_id')
+    .executeTakeFirst();
+  return { kind: inserted === undefined ? 'same' : 'new' };
+};
+
 /**
  * Spends the nonce on a job and writes the job's row, both or neither. The pair of nonce and job id that was
  * stored before is no replay: it gets the same job.
+ * @param request `nonce` null: nothing was signed for this job, so there is nothing to spend
  */
 export const reserveJob = (deps: JobsDeps) =>
-  async function reserveJob({ spec, nonce }: { readonly spec: JobSpec; readonly nonce: string }): Promise<Reservation> {
+  async function reserveJob({ spec, nonce }: { readonly spec: JobSpec; readonly nonce: string | null }): Promise<Reservation> {
+    if (nonce === null) return insertJob(deps, deps.db, spec);
     return deps.db.transaction().execute(async (trx): Promise<Reservation> => {
       const spending = { address: spec.consumerAddress, nonce, jobId: spec.jobId };
-      if ((await compareAndSet(trx, spending)) || (await isSpentOn(trx, spending))) {
-        const inserted = await trx
-          .insertInto('jobs')
-          .values(newJobValues(deps, spec))
-          .onConflict((conflict) => conflict.doNothing())
-          .returning('job_id')
-          .executeTakeFirst();
-        return { kind: inserted === undefined ? 'same' : 'new' };
-      }
+      if ((await compareAndSet(trx, spending)) || (await isSpentOn(trx, spending))) return insertJob(deps, trx, spec);
       // a job's id is derived from its nonce: a job that is known was reserved under this nonce, now or long ago
       const known = await trx.selectFrom('jobs').select('job_id').where('job_id', '=', spec.jobId).executeTakeFirst();
       if (known !== undefined) return { kind: 'same' };

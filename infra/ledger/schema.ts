@@ -95,10 +95,17 @@ interface EnvironmentVerdictsTable {
   problem_at: Date | null;
 }
 
+interface InvalidatedTokensTable {
+  token_id: string;
+  /** after this the token is dead by itself */
+  expires_at: Date;
+}
+
 /** The database of the ledger. */
 export interface LedgerDatabase {
   jobs: JobsTable;
   nonces: NoncesTable;
   job_logs: JobLogsTable;
   environment_verdicts: EnvironmentVerdictsTable;
+  invalidated_tokens: InvalidatedTokensTable;
 }

@@ -312,7 +312,7 @@ describe('GET compute', () => {
     });
   });
 
-  test('a token is refused, an empty one is none', async () => {
+  test('a strange token is refused, an empty one is none', async () => {
     const world = aWorld();
     const { jobId } = world.ledger.put(aJobRow());
     const withToken = (token: string) =>

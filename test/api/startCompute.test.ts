@@ -196,7 +196,7 @@ describe.each<Kind>(['paid', 'free'])('starting a %s job', (kind) => {
     expect((await post(createApp(aWorld().deps), paths[kind], body)).status).toBe(200);
   });
 
-  test('a token alone is refused, because none is issued here', async () => {
+  test('a token that the service never gave is refused', async () => {
     const body = { ...aStart(aWallet(), kind), nonce: undefined, signature: undefined };
     const send = (authorization: string) =>
       call(createApp(aWorld().deps), 'post', paths[kind], (request) => request.set('Authorization', authorization).send(body));

@@ -5,6 +5,8 @@ import { Readable } from 'node:stream';
 import { Wallet, hexlify } from 'ethers';
 import { Registry } from 'prom-client';
 import { createMetrics } from '../../../api/metrics.ts';
+import { createTokens } from '../../../api/tokens.ts';
+import { createJwts } from '../../../infra/crypto/jwt.ts';
 import type { ApiDeps, EnvironmentLoad, JobLedger, JobRow, JobStarter, Quote, QuoteRequest, StartVerdict } from '../../../api/ports.ts';
 import { computeEnvironments } from '../../../infra/environments/environments.ts';
 import { isSignedBy } from '../../../infra/ocean/signatures.ts';
@@ -13,6 +15,7 @@ import { JobFailure } from '../../../workflows/contract/failures.ts';
 import { status } from '../../../workflows/contract/status.ts';
 import type { JobSpec } from '../../../workflows/contract/spec.ts';
 import { aJobId, anAddress } from '../../support/builders.ts';
+import { aKeyring } from '../../support/databases.ts';
 
 /** A row as the ledger tells it: accepted, waiting, somebody's. */
 export const aJobRow = (over: Partial<JobRow> = {}): JobRow => ({
@@ -57,6 +60,7 @@ export class FakeLedger implements JobLedger {
   readonly rows = new Map<string, JobRow>();
   readonly specs = new Map<string, JobSpec>();
   readonly nonces = new Map<string, { nonce: bigint; jobId: string | null }>();
+  readonly deadTokens = new Set<string>();
   readonly logs = new Map<string, Log>();
   readonly changes = new EventEmitter().setMaxListeners(0);
   loads: readonly EnvironmentLoad[] = [];
@@ -95,9 +99,9 @@ export class FakeLedger implements JobLedger {
     return { spent: false, stored: (await this.nonceOf(address)) ?? '0' } as const;
   }
 
-  async reserveJob({ spec, nonce }: { readonly spec: JobSpec; readonly nonce: string }) {
+  async reserveJob({ spec, nonce }: { readonly spec: JobSpec; readonly nonce: string | null }) {
     if (this.rows.has(spec.jobId)) return { kind: 'same' } as const;
-    if (!this.spend(spec.consumerAddress, nonce, spec.jobId)) {
+    if (nonce !== null && !this.spend(spec.consumerAddress, nonce, spec.jobId)) {
       return { kind: 'stale', stored: (await this.nonceOf(spec.consumerAddress)) ?? '0' } as const;
     }
     this.specs.set(spec.jobId, spec);
@@ -133,6 +137,14 @@ export class FakeLedger implements JobLedger {
       .filter((row) => filter.agreementId === undefined || row.agreementId.toLowerCase() === filter.agreementId.toLowerCase())
       .toSorted((a, b) => b.createdAtMs - a.createdAtMs)
       .slice(page.offset, page.offset + page.limit);
+  }
+
+  async invalidateToken(tokenId: string): Promise<void> {
+    this.deadTokens.add(tokenId);
+  }
+
+  async isTokenInvalidated(tokenId: string): Promise<boolean> {
+    return this.deadTokens.has(tokenId);
   }
 
   async requestStop(jobId: string): Promise<void> {
@@ -274,6 +286,7 @@ export const aWorld = (over: Partial<ApiDeps> = {}) => {
       providerAddress: provider.address,
       nodePublicKey: provider.signingKey.compressedPublicKey,
     },
+    tokens: createTokens({ jwts: createJwts(aKeyring()), ledger, longestSeconds: 3_600 }),
     environments,
     withdrawals: async () => new Map(),
     chains: [
