@@ -5,7 +5,7 @@ import { requireClusterForDevices, selfTestKeys } from '../infra/environments/co
 import { oceanKeys } from '../infra/ocean/keys.ts';
 import { serviceKeys } from '../infra/process/commonKeys.ts';
 import { runtimeKeys } from '../infra/pods/config.ts';
-import { port } from '../infra/process/config.ts';
+import { flag, port } from '../infra/process/config.ts';
 import { storageKeys } from '../infra/storage/config.ts';
 import { temporalKeys } from '../infra/temporal/connect.ts';
 
@@ -31,6 +31,15 @@ export const apiConfig = z
     C2D_API_ENCRYPT_LIMIT: bytes(mebibyte, 25 * mebibyte),
     /** longest life of an auth token, and the life of one for which no end was asked */
     C2D_API_TOKEN_SECONDS: z.coerce.number().int().min(60).max(31_536_000).default(604_800),
+    /** port of the classic Provider API, on the same address; absent: it is not served; 0 lets the system choose */
+    C2D_CLASSIC_PORT: port.optional(),
+    /** serves the classic API below this path, too, e.g. `/provider` */
+    C2D_CLASSIC_BASE_PATH: z
+      .string()
+      .regex(/^(\/[A-Za-z0-9._~-]+)*$/, 'is not a path like /provider, without a slash at its end')
+      .default(''),
+    /** take stop and delete calls of ocean.js 3.3.3 and later, which leave the nonce unsigned or out */
+    C2D_CLASSIC_UNSIGNED_NONCES: flag.default(true),
     C2D_API_DATABASE_CONNECTIONS: z.coerce.number().int().positive().default(10),
     /** silence of an agent after which its pod is looked at; several of the agent's heartbeats */
     C2D_SILENCE_SECONDS: z.coerce.number().min(1).default(12),

@@ -20,8 +20,26 @@ const refusalTexts: Readonly<Record<number, string>> = {
   503: 'Something that the service depends on is not available: repeat the request later',
 };
 
-const describeRefusals = ({ refusals, errorShape }: Route): RouteConfig['responses'] => {
-  const schema = errorShape === 'text' ? z.string() : errorAnswer;
+/** A route as far as it is described. */
+type DescribedRoute = Omit<Route, 'handle'>;
+
+/** What a description says about an API as a whole. */
+export interface ApiAbout {
+  readonly title: string;
+  readonly description: string;
+  /** of errors, where a route does not say otherwise */
+  readonly error: z.ZodType;
+}
+
+const aboutNode: ApiAbout = {
+  title: 'durable-c2d, node-style Provider API',
+  description:
+    'Compute-to-Data for Ocean Protocol. Signed calls sign `consumerAddress + nonce + command`; a nonce is above the last one used by the address.',
+  error: errorAnswer,
+};
+
+const describeRefusals = ({ refusals, errorShape }: DescribedRoute, error: z.ZodType): RouteConfig['responses'] => {
+  const schema = errorShape === 'text' ? z.string() : error;
   return Object.fromEntries(
     [...refusals, 500].map((status) => [
       status,
@@ -30,7 +48,7 @@ const describeRefusals = ({ refusals, errorShape }: Route): RouteConfig['respons
   );
 };
 
-const describeAnswers = ({ answers }: Route): RouteConfig['responses'] =>
+const describeAnswers = ({ answers }: DescribedRoute): RouteConfig['responses'] =>
   Object.fromEntries(
     Object.entries(answers).map(([status, { description, contentType, schema }]) => [
       status,
@@ -38,7 +56,7 @@ const describeAnswers = ({ answers }: Route): RouteConfig['responses'] =>
     ]),
   );
 
-const describeRoute = (route: Route): RouteConfig => ({
+const describeRoute = (route: DescribedRoute, error: z.ZodType): RouteConfig => ({
   method: route.method,
   path: route.path.replaceAll(/:(\w+)/g, '{$1}'),
   operationId: route.id,
@@ -49,23 +67,22 @@ const describeRoute = (route: Route): RouteConfig => ({
     ...(route.params && { params: route.params }),
     ...(route.body && { body: { required: true, content: { [route.body.contentType]: { schema: route.body.schema } } } }),
   },
-  responses: { ...describeAnswers(route), ...describeRefusals(route) },
+  responses: { ...describeAnswers(route), ...describeRefusals(route, error) },
 });
 
 /**
  * The description of `routes` and of nothing else.
  * @returns a JSON document; server addresses are relative to where it is served
  */
-export const describeApi = (routes: readonly Route[], version: string) => {
+export const describeApi = (routes: readonly DescribedRoute[], version: string, about: ApiAbout = aboutNode) => {
   const registry = new OpenAPIRegistry();
-  for (const route of routes) registry.registerPath(describeRoute(route));
+  for (const route of routes) registry.registerPath(describeRoute(route, about.error));
   return new OpenApiGeneratorV31(registry.definitions).generateDocument({
     openapi: '3.1.0',
     info: {
-      title: 'durable-c2d, node-style Provider API',
+      title: about.title,
       version,
-      description:
-        'Compute-to-Data for Ocean Protocol. Signed calls sign `consumerAddress + nonce + command`; a nonce is above the last one used by the address.',
+      description: about.description,
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '..' }],

@@ -5,6 +5,7 @@ import type { ClassicCheckRequest } from '../../infra/ocean/classic/checks.ts';
 import type { ClassicQuote, ClassicQuoteRequest } from '../../infra/ocean/classic/quote.ts';
 import type { ApiDeps } from '../ports.ts';
 import type { Route } from '../route.ts';
+import type { ExaminedTokens } from '../tokens.ts';
 
 /** Orders and fees by the rules of a classic Provider. Failures are JobFailures with a text for consumers. */
 export interface ClassicOrders {
@@ -23,6 +24,7 @@ export interface ClassicSettings {
 
 /** Everything that `createClassicApp` is made of. */
 export interface ClassicDeps extends ApiDeps {
+  readonly tokens: ExaminedTokens;
   readonly orders: ClassicOrders;
   readonly settings: ClassicSettings;
 }

@@ -3,6 +3,7 @@
 import { getBytes, hashMessage, keccak256, recoverAddress, toUtf8Bytes } from 'ethers';
 import { isLosslessNumber } from 'lossless-json';
 import type { Assets, JobLedger } from '../ports.ts';
+import type { ExaminedTokens } from '../tokens.ts';
 import { judgeFields, required, nonceNumber, type FieldRules } from './fields.ts';
 import { InvalidFields, type FieldErrors } from './problems.ts';
 import { Refusal } from '../problems.ts';
@@ -15,8 +16,8 @@ export interface SignedCall {
   readonly addressField: string;
   /** what is signed, without the nonce at its end */
   readonly message: string;
-  /** the `AuthToken` header */
-  readonly token: string | undefined;
+  /** the `AuthToken` header: counts where there is no signature */
+  readonly token?: string | undefined;
 }
 
 /** A caller whose signature or token is good. The nonce is not spent yet. */
@@ -31,6 +32,7 @@ export interface ClassicCaller {
 export interface SignatureDeps {
   readonly assets: Pick<Assets, 'verifyMessage'>;
   readonly ledger: Pick<JobLedger, 'spendNonce'>;
+  readonly tokens: Pick<ExaminedTokens, 'examine'>;
 }
 
 const noSignature: FieldErrors = { signature: ['Invalid signature provided. Please check the nonce or documentId.'] };
@@ -68,23 +70,31 @@ const judgeSignature = async (deps: Pick<SignatureDeps, 'assets'>, call: SignedC
   };
 };
 
+/** True for a living token of that very address. */
+const isTokenGood = async ({ tokens }: Pick<SignatureDeps, 'tokens'>, { data, addressField, token }: SignedCall): Promise<boolean> => {
+  if (token === undefined || token === '') return false;
+  const verdict = await tokens.examine(token);
+  return verdict.kind === 'alive' && verdict.claims.address.toLowerCase() === textOf(data[addressField])?.toLowerCase();
+};
+
 /**
  * Checks fields and signature together: the errors of all of them add up. Nothing is spent.
  * @param rules of the call's own fields; address and nonce are added
  * @throws InvalidFields
  */
 export const verifyCall = async (
-  deps: Pick<SignatureDeps, 'assets'>,
+  deps: Pick<SignatureDeps, 'assets' | 'tokens'>,
   call: SignedCall,
   rules: FieldRules = {},
 ): Promise<ClassicCaller> => {
   const { data, addressField } = call;
+  const isByToken = textOf(data['signature']) === null && (await isTokenGood(deps, call));
   const errors = judgeFields({ ...rules, [addressField]: [required], nonce: [required, nonceNumber] }, data);
-  const isJudgeable = !Object.hasOwn(errors, addressField) && !Object.hasOwn(errors, 'nonce');
+  const isJudgeable = !isByToken && !Object.hasOwn(errors, 'signature') && !Object.hasOwn(errors, addressField) && !Object.hasOwn(errors, 'nonce');
   const all = { ...errors, ...(isJudgeable ? await judgeSignature(deps, call) : {}) };
   if (Object.keys(all).length > 0) throw new InvalidFields(all);
   const address = textOf(data[addressField]) ?? '';
-  return { address, nonce: BigInt(nonceText(data['nonce'])).toString(), isByToken: false };
+  return { address, nonce: BigInt(nonceText(data['nonce'])).toString(), isByToken };
 };
 
 const staleText = (stored: string, given: string): string => `Invalid signature expected nonce (${stored}) > current nonce (${given}).`;
