@@ -5,7 +5,7 @@ import { requireClusterForDevices, selfTestKeys } from '../infra/environments/co
 import { oceanKeys } from '../infra/ocean/keys.ts';
 import { serviceKeys } from '../infra/process/commonKeys.ts';
 import { runtimeKeys } from '../infra/pods/config.ts';
-import { flag, port } from '../infra/process/config.ts';
+import { flag, list, port } from '../infra/process/config.ts';
 import { storageKeys } from '../infra/storage/config.ts';
 import { temporalKeys } from '../infra/temporal/connect.ts';
 
@@ -40,6 +40,8 @@ export const apiConfig = z
       .default(''),
     /** take stop and delete calls of ocean.js 3.3.3 and later, which leave the nonce unsigned or out */
     C2D_CLASSIC_UNSIGNED_NONCES: flag.default(true),
+    /** addresses that may have documents decrypted; none: everybody who signs */
+    C2D_AUTHORIZED_DECRYPTERS: list.pipe(z.array(z.string().regex(/^0x[0-9a-fA-F]{40}$/, 'is not an address'))).prefault(''),
     C2D_API_DATABASE_CONNECTIONS: z.coerce.number().int().positive().default(10),
     /** silence of an agent after which its pod is looked at; several of the agent's heartbeats */
     C2D_SILENCE_SECONDS: z.coerce.number().min(1).default(12),

@@ -80,6 +80,7 @@ const start = async (): Promise<RunningProcess> => {
     tokens: createTokens({ jwts, ledger, longestSeconds: config.C2D_API_TOKEN_SECONDS }),
     environments: config.C2D_ENVIRONMENTS,
     withdrawals,
+    authorizedDecrypters: config.C2D_AUTHORIZED_DECRYPTERS,
     chains: config.C2D_CHAINS.map(({ chainId, feeToken }) => ({ chainId, feeToken: feeToken ?? null })),
     limits: { jsonBytes: config.C2D_API_JSON_LIMIT, encryptBytes: config.C2D_API_ENCRYPT_LIMIT },
     health,

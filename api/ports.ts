@@ -6,6 +6,10 @@ import type { EnvironmentLoad, JobRow, Ledger } from '../infra/ledger/ledger.ts'
 import type { ComputeEnvironment } from '../infra/environments/environments.ts';
 import type { StoredFileRef } from '../infra/storage/resultStore.ts';
 import type { Logger } from '../infra/process/logger.ts';
+import type { Access, FilesQuestion, OrderedFile } from '../infra/ocean/access.ts';
+import type { DecryptRequest } from '../infra/ocean/decryptDocument.ts';
+import type { FileFacts } from '../infra/ocean/fileFacts.ts';
+import type { OpenedFile } from '../infra/ocean/fileSource.ts';
 import type { Quote, QuoteRequest } from '../infra/ocean/quote.ts';
 import type { HealthCheck } from '../infra/process/health.ts';
 import type { FailureType } from '../workflows/contract/failures.ts';
@@ -39,12 +43,14 @@ export interface Results {
 }
 
 /** Assets, prices and keys of this provider. Failures are JobFailures with a text for consumers. */
-export interface Assets {
+export interface Assets extends Access {
   /** @throws JobFailure AssetNotFound */
   resolve(did: string): Promise<{ readonly ddo: { readonly document: unknown } }>;
   quote(request: QuoteRequest, environment: ComputeEnvironment): Promise<Quote>;
   /** @returns `0x…` hex text that only this provider can open */
   encrypt(bytes: Uint8Array): string;
+  /** The plaintext of an asset's document that was encrypted to this provider. */
+  decryptDocument(request: DecryptRequest): Promise<Uint8Array>;
   /**
    * True when `address` signed `message`, as a key or as a smart account on `chainId` (null: the first chain).
    * Malformed input is false; throws only when a chain cannot be asked.
@@ -113,6 +119,8 @@ export interface ApiDeps {
   readonly tokens: Tokens;
   readonly environments: readonly ComputeEnvironment[];
   readonly withdrawals: Withdrawals;
+  /** who may have documents decrypted; empty: everybody who signs */
+  readonly authorizedDecrypters: readonly string[];
   readonly chains: readonly OfferedChain[];
   readonly limits: ApiLimits;
   readonly health: Readonly<Record<string, HealthCheck>>;
@@ -124,4 +132,15 @@ export interface ApiDeps {
   readonly ending: AbortSignal;
 }
 
-export type { ComputeEnvironment, EnvironmentLoad, JobRow, Quote, QuoteRequest };
+export type {
+  ComputeEnvironment,
+  DecryptRequest,
+  EnvironmentLoad,
+  FileFacts,
+  FilesQuestion,
+  JobRow,
+  OpenedFile,
+  OrderedFile,
+  Quote,
+  QuoteRequest,
+};

@@ -7,8 +7,12 @@ import { computeEnvironmentsRoute } from './computeEnvironments.ts';
 import { computeResultRoute } from './computeResult.ts';
 import { computeStatusRoute } from './computeStatus.ts';
 import { computeStreamableLogsRoute } from './computeStreamableLogs.ts';
+import { decryptRoute } from './decrypt.ts';
 import { deleteComputeRoute } from './deleteCompute.ts';
+import { downloadRoute } from './download.ts';
 import { encryptRoute } from './encrypt.ts';
+import { fileInfoRoute } from './fileInfo.ts';
+import { initializeRoute } from './initialize.ts';
 import { initializeComputeRoute } from './initializeCompute.ts';
 import { nonceRoute } from './nonce.ts';
 import { rootRoute } from './root.ts';
@@ -28,7 +32,11 @@ export const nodeRoutes: readonly Route[] = [
   deleteComputeRoute,
   computeResultRoute,
   computeStreamableLogsRoute,
+  fileInfoRoute,
+  initializeRoute,
+  downloadRoute,
   encryptRoute,
+  decryptRoute,
   createTokenRoute,
   invalidateTokenRoute,
   assetDdoRoute,

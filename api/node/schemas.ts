@@ -214,7 +214,7 @@ export const computeEnvironmentAnswer = z
   })
   .meta({ id: 'ComputeEnvironment' });
 
-const providerFee = z
+export const providerFee = z
   .strictObject({
     providerFeeAddress: z.string(),
     providerFeeToken: z.string(),

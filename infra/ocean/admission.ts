@@ -26,7 +26,8 @@ export interface OrderReference {
   readonly transferTxId: string;
   readonly role: 'dataset' | 'algorithm';
   readonly requester: string;
-  readonly environmentId: string;
+  /** null: a fee for any environment, or for none, will do */
+  readonly environmentId: string | null;
 }
 
 /** Looks at the order of one inspected service. */

@@ -75,5 +75,5 @@ export const callContract = async (
   }
   if (answer === null || answer === '0x') throw new SourceFailure('permanent', 'the contract refused the call');
   const bytes = Buffer.from(stringify(decodeResult(file, abi, answer)) ?? 'null');
-  return { stream: Readable.from([bytes]), sizeBytes: bytes.length, start: 0 };
+  return { stream: Readable.from([bytes]), sizeBytes: bytes.length, start: 0, contentType: 'application/json' };
 };

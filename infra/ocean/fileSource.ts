@@ -15,6 +15,8 @@ export interface OpenedFile {
   readonly sizeBytes: number | null;
   /** offset of the first byte in `stream`; 0 when the source cannot continue in the middle */
   readonly start: number;
+  /** as the source says it; null when it does not */
+  readonly contentType: string | null;
 }
 
 export interface FileSource {
@@ -114,12 +116,13 @@ const failureOfStatus = (status: number): SourceFailure => {
 
 /** What a response says about the whole file; destroys the body of a response that is of no use. */
 const readOpened = ({ status, headers, body }: OutboundResponse, start: number): OpenedFile => {
+  const contentType = headers['content-type'] ?? null;
   if (status === 200) {
     const isPlain = (headers['content-encoding'] ?? 'identity') === 'identity';
-    return { stream: body, sizeBytes: isPlain ? readCount(headers['content-length']) : null, start: 0 };
+    return { stream: body, sizeBytes: isPlain ? readCount(headers['content-length']) : null, start: 0, contentType };
   }
   const range = status === 206 ? /^bytes (\d{1,15})-\d{1,15}\/(\d{1,15}|\*)$/.exec(headers['content-range'] ?? '') : null;
-  if (range !== null && Number(range[1]) === start) return { stream: body, sizeBytes: readCount(range[2]), start };
+  if (range !== null && Number(range[1]) === start) return { stream: body, sizeBytes: readCount(range[2]), start, contentType };
   body.on('error', () => undefined).destroy();
   if (status === 206) throw new SourceFailure('transient', 'the data source sent another part of the file than asked for');
   throw failureOfStatus(status);

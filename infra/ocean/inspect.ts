@@ -38,7 +38,8 @@ export interface InspectRequest {
   readonly chainIds: readonly number[];
 }
 
-const requireService = (asset: Asset, serviceId: string | null): DdoService => {
+/** @throws JobFailure ServiceNotFound `Cannot find service {id} in DDO {did}` */
+export const requireService = (asset: Asset, serviceId: string | null): DdoService => {
   const service = findService(asset.ddo, serviceId);
   if (service === undefined) {
     throw new JobFailure('ServiceNotFound', `Cannot find service ${(serviceId ?? '').slice(0, 100)} in DDO ${asset.ddo.did}`);

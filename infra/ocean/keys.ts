@@ -1,18 +1,10 @@
 /** Configuration keys of the Ocean side; api, orchestrator and gateway share them. */
 
 import { z } from 'zod';
-import { json } from '../process/config.ts';
+import { json, list } from '../process/config.ts';
 import { chainConfigs, privateKey } from './config.ts';
 
 const milliseconds = z.coerce.number().int().positive();
-
-/** A comma-separated list; empty parts are ignored. */
-const list = z.string().transform((text) =>
-  text
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== ''),
-);
 
 export const oceanKeys = {
   C2D_CHAINS: json(chainConfigs),

@@ -4,6 +4,7 @@ import type { ComputeEnvironment } from '../environments/environments.ts';
 import type { GuardedFetch } from '../outbound/guardedFetch.ts';
 import type { Admission, AssetSnapshot, JobSpec } from '../../workflows/contract/spec.ts';
 import { accessListAbi } from './abi.ts';
+import { createAccess, type Access } from './access.ts';
 import { createAdmission, type AdmissionDeps } from './admission.ts';
 import { filesOfSnapshot } from './assetFiles.ts';
 import { createAssetResolver } from './assetResolver.ts';
@@ -12,6 +13,7 @@ import { connectClassic, type ClassicOcean } from './classic/classic.ts';
 import type { ChainConfig } from './config.ts';
 import type { AccessLists } from './credentials.ts';
 import { createDecrypter, encryptTo, publicKeyOf } from './ecies.ts';
+import { createDocumentDecrypter, type DecryptRequest } from './decryptDocument.ts';
 import { createFileChecksums } from './fileChecksums.ts';
 import type { FileObject } from './fileObject.ts';
 import { createFileSource, type FileSource } from './fileSource.ts';
@@ -35,7 +37,7 @@ export interface OceanSettings {
   readonly longestChecksumBytes?: number;
 }
 
-export interface Ocean {
+export interface Ocean extends Access {
   /** checksummed; signs fees, and is payee and consumer of the environments */
   readonly providerAddress: string;
   /** compressed, 0x hex: what clients encrypt to */
@@ -57,6 +59,8 @@ export interface Ocean {
   encrypt(bytes: Uint8Array): string;
   /** Opens what was encrypted to this provider; null for anything else. */
   decrypt(hex: string): Uint8Array | null;
+  /** @throws JobFailure RequestInvalid, AccessDenied, ChainUnavailable */
+  decryptDocument(request: DecryptRequest): Promise<Uint8Array>;
   /** Resolves when every chain answers. For health checks. */
   check(): Promise<void>;
   close(): void;
@@ -100,6 +104,7 @@ export const connectOcean = (settings: OceanSettings): Ocean => {
   const nodePublicKey = publicKeyOf(providerPrivateKey);
   return {
     ...{ providerAddress, nodePublicKey, fileSource, chainIds: [...chains.keys()] },
+    ...createAccess({ ...deps, providerPrivateKey, fileSource }),
     resolve: (did) => resolver.resolve(did),
     admit: createAdmission(deps),
     quote: createQuotes({ ...deps, providerPrivateKey }),
@@ -109,6 +114,7 @@ export const connectOcean = (settings: OceanSettings): Ocean => {
     verifyMessage: (signed, chainId) => verifyMessage(signed, chains.get(chainId ?? 0) ?? chains.values().next().value ?? null),
     encrypt: (bytes) => encryptTo(nodePublicKey, bytes),
     decrypt: (hex) => decrypter.decrypt(hex),
+    decryptDocument: createDocumentDecrypter({ chains, decrypter }),
     check: async () => void (await Promise.all([...chains.values()].map((chain) => chain.check()))),
     close: () => chains.forEach((chain) => chain.close()),
   };

@@ -40,7 +40,8 @@ export interface OrderTerms {
   readonly requester: string;
   /** the environment's address: consumer in the orders that clients make */
   readonly environmentAddress: string;
-  readonly environmentId: string;
+  /** null: a fee for any environment, or for none, will do */
+  readonly environmentId: string | null;
   /** algorithms: a fee that names no environment will do */
   readonly environmentOptional: boolean;
   /** of the provider's current and former keys */
@@ -143,7 +144,10 @@ const judgeFeeOwner = (fee: ProviderFeeClaim, terms: OrderTerms): Verdict => {
   if (quoted === null || !isSame(quoted.dt, terms.datatokenAddress) || !isSame(quoted.id, terms.serviceId)) {
     return 'the provider fee is for another service';
   }
-  const isEnvironmentGood = quoted.environment === terms.environmentId || (terms.environmentOptional && quoted.environment === null);
+  const isEnvironmentGood =
+    terms.environmentId === null ||
+    quoted.environment === terms.environmentId ||
+    (terms.environmentOptional && quoted.environment === null);
   if (!isEnvironmentGood) return 'mismatch between ordered c2d environment and selected one';
   if (!terms.providerAddresses.some((address) => isSame(address, fee.providerFeeAddress))) {
     return 'the provider fee is for another provider';

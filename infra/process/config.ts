@@ -73,3 +73,11 @@ export const port = z.coerce.number().int().min(0).max(65_535);
 
 /** `true`/`false`, `1`/`0`, `yes`/`no`, `on`/`off`. */
 export const flag = z.stringbool();
+
+/** A comma-separated list; empty parts are ignored. */
+export const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== ''),
+);

@@ -252,6 +252,9 @@ const toQuote = ({ datasets, algorithm, payment, maxJobDuration, queueMaxWaitTim
   };
 };
 
+/** tests of what needs assets have a chain */
+const noAsset = async () => Promise.reject(new JobFailure('AssetNotFound', 'there are no assets here'));
+
 /** Deps of an application whose ledger, jobs and files can be looked at. */
 export const aWorld = (over: Partial<ApiDeps> = {}) => {
   const ledger = new FakeLedger();
@@ -281,6 +284,7 @@ export const aWorld = (over: Partial<ApiDeps> = {}) => {
         quotes.push(request);
         return toQuote(request);
       },
+      ...{ describeFiles: noAsset, quoteAccess: noAsset, authorizeDownload: noAsset, decryptDocument: noAsset },
       encrypt: (bytes) => hexlify(bytes.toReversed()),
       verifyMessage: async (signed) => isSignedBy(signed),
       providerAddress: provider.address,
@@ -289,6 +293,7 @@ export const aWorld = (over: Partial<ApiDeps> = {}) => {
     tokens: createTokens({ jwts: createJwts(aKeyring()), ledger, longestSeconds: 3_600 }),
     environments,
     withdrawals: async () => new Map(),
+    authorizedDecrypters: [],
     chains: [
       { chainId: 8996, feeToken },
       { chainId: 1, feeToken: null },
