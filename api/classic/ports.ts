@@ -1,5 +1,6 @@
 /** What the classic API needs beyond the others. */
 
+import type { ClassicAccess } from '../../infra/ocean/classic/access.ts';
 import type { Coded } from '../../infra/ocean/classic/refuse.ts';
 import type { ClassicCheckRequest } from '../../infra/ocean/classic/checks.ts';
 import type { ClassicQuote, ClassicQuoteRequest } from '../../infra/ocean/classic/quote.ts';
@@ -12,6 +13,8 @@ export interface ClassicOrders {
   /** everything that a start checks, in order */
   check(request: ClassicCheckRequest): Promise<Coded<unknown>>;
   quote(request: ClassicQuoteRequest): Promise<Coded<ClassicQuote>>;
+  /** files of services */
+  readonly access: ClassicAccess;
 }
 
 /** How this installation serves the API. */

@@ -1,10 +1,13 @@
 /** All calls of the classic API. */
 
+import { classicDownloadRoute, classicInitializeRoute } from './access.ts';
 import { createTokenRoute, deleteTokenRoute } from './authTokens.ts';
 import { classicEnvironmentsRoute } from './computeEnvironments.ts';
 import { classicResultRoute } from './computeResult.ts';
 import { classicStatusRoute } from './computeStatus.ts';
+import { classicDecryptRoute } from './decrypt.ts';
 import { classicEncryptRoute } from './encrypt.ts';
+import { classicFileinfoRoute } from './fileinfo.ts';
 import { initializeClassicRoute } from './initializeCompute.ts';
 import { classicNonceRoute } from './nonce.ts';
 import type { ClassicRoute } from './ports.ts';
@@ -18,6 +21,10 @@ export const classicRoutes: readonly ClassicRoute[] = [
   classicRootRoute,
   classicNonceRoute,
   classicEncryptRoute,
+  classicDecryptRoute,
+  classicFileinfoRoute,
+  classicInitializeRoute,
+  classicDownloadRoute,
   classicEnvironmentsRoute,
   initializeClassicRoute,
   startClassicRoute,

@@ -148,5 +148,46 @@ export const classicContainer = z
   .looseObject({ entrypoint: text, image: text, checksum: text, tag: text.optional() })
   .meta({ id: 'ClassicContainer' });
 
+export const classicDecrypt = z
+  .looseObject({
+    decrypterAddress: text,
+    chainId: fieldText,
+    dataNftAddress: text,
+    nonce: fieldText,
+    signature: text.optional(),
+    transactionId: text.optional(),
+    encryptedDocument: text.optional(),
+    flags: fieldText.optional(),
+    documentHash: text.optional(),
+  })
+  .meta({ id: 'ClassicDecryptRequest' });
+
+export const classicFileQuestion = z
+  .looseObject({
+    did: text.optional(),
+    serviceId: fieldText.optional(),
+    type: text.optional(),
+    checksum: z.unknown().optional(),
+    userdata: z.unknown().optional(),
+  })
+  .meta({ id: 'ClassicFileInfoRequest', description: 'A service by `did` and `serviceId`, or a file object' });
+
+export const classicFileFacts = z
+  .strictObject({
+    index: z.number().int(),
+    valid: z.boolean(),
+    type: text,
+    contentLength: text.optional(),
+    contentType: text.optional(),
+    filename: text,
+    checksum: text.optional(),
+    checksumType: z.literal('sha256').optional(),
+  })
+  .meta({ id: 'ClassicFileInfo' });
+
+export const classicAccessQuote = z
+  .union([z.strictObject({ validOrder: text }), z.strictObject({ datatoken: text, nonce: text.nullable(), providerFee: classicFee })])
+  .meta({ id: 'ClassicInitializeAnswer' });
+
 export type ClassicJob = z.output<typeof classicJob>;
 export type ClassicEnvironment = z.output<typeof classicEnvironment>;

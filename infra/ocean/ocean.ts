@@ -102,13 +102,14 @@ export const connectOcean = (settings: OceanSettings): Ocean => {
   // the index is wanted by the first request: fill it meanwhile; a failure shows there
   if (metadataCacheUrl === undefined) for (const { index } of assets.values()) index.refresh().catch(() => undefined);
   const nodePublicKey = publicKeyOf(providerPrivateKey);
+  const { openFile: _openFile, ...access } = createAccess({ ...deps, providerPrivateKey, fileSource });
   return {
     ...{ providerAddress, nodePublicKey, fileSource, chainIds: [...chains.keys()] },
-    ...createAccess({ ...deps, providerPrivateKey, fileSource }),
+    ...access,
     resolve: (did) => resolver.resolve(did),
     admit: createAdmission(deps),
     quote: createQuotes({ ...deps, providerPrivateKey }),
-    classic: connectClassic({ ...deps, providerPrivateKey }),
+    classic: connectClassic({ ...deps, providerPrivateKey, fileSource }),
     filesOf: (snapshot) => filesOfSnapshot(snapshot, decrypter),
     signProviderFee: (terms) => signProviderFee(providerPrivateKey, terms),
     verifyMessage: (signed, chainId) => verifyMessage(signed, chains.get(chainId ?? 0) ?? chains.values().next().value ?? null),

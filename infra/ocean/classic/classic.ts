@@ -1,7 +1,9 @@
 /** What only the classic API asks of Ocean, joined. */
 
+import type { AccessDeps } from '../access.ts';
+import { createClassicAccess, type ClassicAccess } from './access.ts';
 import { createClassicChecks, type ClassicAssets, type ClassicCheckRequest } from './checks.ts';
-import { createClassicQuotes, type ClassicQuote, type ClassicQuoteDeps, type ClassicQuoteRequest } from './quote.ts';
+import { createClassicQuotes, type ClassicQuote, type ClassicQuoteRequest } from './quote.ts';
 import type { Coded } from './refuse.ts';
 
 export interface ClassicOcean {
@@ -9,9 +11,11 @@ export interface ClassicOcean {
   check(request: ClassicCheckRequest): Promise<Coded<ClassicAssets>>;
   /** @throws JobFailure as `check` does */
   quote(request: ClassicQuoteRequest): Promise<Coded<ClassicQuote>>;
+  readonly access: ClassicAccess;
 }
 
-export const connectClassic = (deps: ClassicQuoteDeps): ClassicOcean => ({
+export const connectClassic = (deps: AccessDeps): ClassicOcean => ({
   check: createClassicChecks(deps),
   quote: createClassicQuotes(deps),
+  access: createClassicAccess(deps),
 });

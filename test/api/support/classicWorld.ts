@@ -80,6 +80,7 @@ const depsOf = (world: World, opened: TestLedger, over: Partial<ClassicDeps>): C
   tokens: createTokens({ jwts: createJwts(opened.keyring), ledger: opened.ledger, longestSeconds: 3_600 }),
   environments: environmentsOf(world),
   withdrawals: async () => new Map(),
+  authorizedDecrypters: [],
   chains: [{ chainId: 8996, feeToken: world.chain.contracts.ocean }],
   limits: { jsonBytes: 1024 ** 2, encryptBytes: 26 * 1024 ** 2 },
   health: { ledger: opened.ledger.check },
