@@ -7,18 +7,29 @@ import { ensureCached, isCached, type CacheEntry } from './cache.ts';
 import { MissingPart, messageOf, type FoundPart, type Report } from './parts.ts';
 import { runProgram } from './run.ts';
 
-const sources = path.join(import.meta.dirname, 'clients');
+/** Sets of client libraries. Each has a folder and a lockfile of its own, because they need packages of different versions. */
+const sets = {
+  /** speaks node style */
+  current: { name: 'clients', sources: path.join(import.meta.dirname, 'clients') },
+  /** speaks to a classic Provider */
+  classic: { name: 'clients-classic', sources: path.join(import.meta.dirname, 'clients', 'classic') },
+} as const;
+
+/** Name of a set of client libraries. */
+export type ClientSet = keyof typeof sets;
+
 const files = ['package.json', 'package-lock.json'] as const;
 const installPatienceMs = 600_000;
 
-const clientsEntry = async (): Promise<CacheEntry> => {
+const clientsEntry = async (set: ClientSet): Promise<CacheEntry> => {
+  const { name, sources } = sets[set];
   const digest = createHash('sha256');
   for (const file of files) digest.update(await readFile(path.join(sources, file)));
-  return { name: 'clients', version: digest.digest('hex').slice(0, 16) };
+  return { name, version: digest.digest('hex').slice(0, 16) };
 };
 
 /** True if `ensureClients` has nothing to fetch. */
-export const areClientsCached = async (): Promise<boolean> => isCached(await clientsEntry());
+export const areClientsCached = async (set: ClientSet = 'current'): Promise<boolean> => isCached(await clientsEntry(set));
 
 /**
  * A folder whose `node_modules` holds `@oceanprotocol/lib` exactly as published. It stays apart from the product's
@@ -26,14 +37,14 @@ export const areClientsCached = async (): Promise<boolean> => isCached(await cli
  * `createRequire` or an absolute path.
  * @throws MissingPart if the packages cannot be fetched
  */
-export const ensureClients = async (report: Report = () => undefined): Promise<FoundPart> => {
-  const entry = await clientsEntry();
+export const ensureClients = async (report: Report = () => undefined, set: ClientSet = 'current'): Promise<FoundPart> => {
+  const entry = await clientsEntry(set);
   const before = isCached(entry);
-  const folder = await ensureCached(entry, (unfinished) => installClients(unfinished, report), report);
+  const folder = await ensureCached(entry, (unfinished) => installClients(unfinished, sets[set].sources, report), report);
   return { name: 'client libraries', version: await libraryVersion(folder), path: folder, origin: before ? 'cache' : 'download' };
 };
 
-const installClients = async (folder: string, report: Report): Promise<void> => {
+const installClients = async (folder: string, sources: string, report: Report): Promise<void> => {
   report('fetching the client libraries');
   for (const file of files) await copyFile(path.join(sources, file), path.join(folder, file));
   try {
