@@ -41,8 +41,10 @@ export const withoutReasons = ({ health, logger }: Pick<ApiDeps, 'health' | 'log
   );
 
 /** The application: the node-style routes, their description and health. Refusals are always JSON. */
-export const createApp = (deps: ApiDeps): Express => {
+export const createApp = (unlimited: ApiDeps): Express => {
+  const deps = unlimited.rates.limitCallers(unlimited);
   const app = express();
+  deps.rates.trustProxies(app);
   app.disable('x-powered-by');
   // our answers are written once and read once: hashing each for an ETag is wasted, and results have their own
   app.disable('etag');
@@ -51,7 +53,7 @@ export const createApp = (deps: ApiDeps): Express => {
   app.use(docsRoutes(describeApi(nodeRoutes, deps.version)));
   for (const route of nodeRoutes) {
     if (route.refuseHead === true) app.head(route.path, refuseMethod(route.method.toUpperCase()));
-    app[route.method](route.path, deps.metrics.measure(route.id), shapeErrors(route), ...route.handle(deps));
+    app[route.method](route.path, deps.metrics.measure(route.id), shapeErrors(route), deps.rates.byIp, ...route.handle(deps));
   }
   app.use(refuseUnknown);
   app.use(renderProblems(deps.logger));

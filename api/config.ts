@@ -1,5 +1,6 @@
 /** Configuration of the API; docs/configuration.md describes every key. */
 
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { requireClusterForDevices, selfTestKeys } from '../infra/environments/config.ts';
 import { oceanKeys } from '../infra/ocean/keys.ts';
@@ -10,6 +11,15 @@ import { storageKeys } from '../infra/storage/config.ts';
 import { temporalKeys } from '../infra/temporal/connect.ts';
 
 const mebibyte = 1024 ** 2;
+
+/** An address, or a network as `10.0.0.0/8`. */
+const network = z.string().refine((text) => {
+  const [address = '', prefix, ...rest] = text.split('/');
+  const bits = { 4: 32, 6: 128 }[isIP(address)];
+  return bits !== undefined && rest.length === 0 && (prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits));
+}, 'is neither an IP address nor a network');
+
+const perMinute = z.coerce.number().int().nonnegative();
 
 const bytes = (min: number, fallback: number) => z.coerce.number().int().min(min).default(fallback);
 
@@ -42,6 +52,13 @@ export const apiConfig = z
     C2D_CLASSIC_UNSIGNED_NONCES: flag.default(true),
     /** addresses that may have documents decrypted; none: everybody who signs */
     C2D_AUTHORIZED_DECRYPTERS: list.pipe(z.array(z.string().regex(/^0x[0-9a-fA-F]{40}$/, 'is not an address'))).prefault(''),
+    /** requests of one IP address, and of one consumer, in a minute; 0: no limit */
+    C2D_API_RATE_PER_IP: perMinute.default(1_200),
+    C2D_API_RATE_PER_ADDRESS: perMinute.default(600),
+    /** proxies whose `X-Forwarded-For` is believed */
+    C2D_API_TRUSTED_PROXIES: list.pipe(z.array(network)).prefault(''),
+    /** accept what clients 4.0 to 5.1 sign; some of it can be replayed */
+    C2D_API_OLDER_CLIENTS: flag.default(false),
     C2D_API_DATABASE_CONNECTIONS: z.coerce.number().int().positive().default(10),
     /** silence of an agent after which its pod is looked at; several of the agent's heartbeats */
     C2D_SILENCE_SECONDS: z.coerce.number().min(1).default(12),

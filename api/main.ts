@@ -24,6 +24,7 @@ import { createClassicApp } from './classic/app.ts';
 import type { ClassicDeps } from './classic/ports.ts';
 import { apiConfig, type ApiConfig } from './config.ts';
 import { createMetrics } from './metrics.ts';
+import { createRates } from './rates.ts';
 import { createTokens } from './tokens.ts';
 import { addSealGauge, createWithdrawals, noWithdrawals, withdrawalRoutes } from './withdrawals.ts';
 
@@ -82,6 +83,12 @@ const start = async (): Promise<RunningProcess> => {
     withdrawals,
     authorizedDecrypters: config.C2D_AUTHORIZED_DECRYPTERS,
     chains: config.C2D_CHAINS.map(({ chainId, feeToken }) => ({ chainId, feeToken: feeToken ?? null })),
+    rates: createRates({
+      perIpPerMinute: config.C2D_API_RATE_PER_IP,
+      perAddressPerMinute: config.C2D_API_RATE_PER_ADDRESS,
+      trustedProxies: config.C2D_API_TRUSTED_PROXIES,
+    }),
+    acceptsOlderMessages: config.C2D_API_OLDER_CLIENTS,
     limits: { jsonBytes: config.C2D_API_JSON_LIMIT, encryptBytes: config.C2D_API_ENCRYPT_LIMIT },
     health,
     metrics: createMetrics(registry, ledger),

@@ -16,39 +16,36 @@ const refusalTexts: Readonly<Record<number, string>> = {
   409: 'Too early: repeat the request',
   413: 'The body is too large',
   416: 'The range begins behind the end of the file',
+  429: 'Too many requests: Retry-After tells when to try again',
   500: 'The service failed',
   503: 'Something that the service depends on is not available: repeat the request later',
 };
 
-/** A route as far as it is described. */
-type DescribedRoute = Omit<Route, 'handle'>;
-
-/** What a description says about an API as a whole. */
-export interface ApiAbout {
+/** What a description says of its surface as a whole. */
+export interface ApiDescription {
   readonly title: string;
   readonly description: string;
-  /** of errors, where a route does not say otherwise */
-  readonly error: z.ZodType;
+  /** relative to where the description is served */
+  readonly servers: readonly { readonly url: string }[];
+  /** body of a refusal, by content type */
+  refusal(route: Route): Readonly<Record<string, { readonly schema: z.ZodType }>>;
 }
 
-const aboutNode: ApiAbout = {
+/** The node-style surface. */
+export const nodeDescription: ApiDescription = {
   title: 'durable-c2d, node-style Provider API',
   description:
     'Compute-to-Data for Ocean Protocol. Signed calls sign `consumerAddress + nonce + command`; a nonce is above the last one used by the address.',
-  error: errorAnswer,
+  servers: [{ url: '..' }],
+  refusal: ({ errorShape }) => ({ 'application/json': { schema: errorShape === 'text' ? z.string() : errorAnswer } }),
 };
 
-const describeRefusals = ({ refusals, errorShape }: DescribedRoute, error: z.ZodType): RouteConfig['responses'] => {
-  const schema = errorShape === 'text' ? z.string() : error;
-  return Object.fromEntries(
-    [...refusals, 500].map((status) => [
-      status,
-      { description: refusalTexts[status] ?? 'Refused', content: { 'application/json': { schema } } },
-    ]),
+const describeRefusals = (route: Route, about: ApiDescription): RouteConfig['responses'] =>
+  Object.fromEntries(
+    [...route.refusals, 429, 500].map((status) => [status, { description: refusalTexts[status] ?? 'Refused', content: about.refusal(route) }]),
   );
-};
 
-const describeAnswers = ({ answers }: DescribedRoute): RouteConfig['responses'] =>
+const describeAnswers = ({ answers }: Route): RouteConfig['responses'] =>
   Object.fromEntries(
     Object.entries(answers).map(([status, { description, contentType, schema }]) => [
       status,
@@ -56,7 +53,7 @@ const describeAnswers = ({ answers }: DescribedRoute): RouteConfig['responses'] 
     ]),
   );
 
-const describeRoute = (route: DescribedRoute, error: z.ZodType): RouteConfig => ({
+const describeRoute = (route: Route, about: ApiDescription): RouteConfig => ({
   method: route.method,
   path: route.path.replaceAll(/:(\w+)/g, '{$1}'),
   operationId: route.id,
@@ -67,16 +64,16 @@ const describeRoute = (route: DescribedRoute, error: z.ZodType): RouteConfig => 
     ...(route.params && { params: route.params }),
     ...(route.body && { body: { required: true, content: { [route.body.contentType]: { schema: route.body.schema } } } }),
   },
-  responses: { ...describeAnswers(route), ...describeRefusals(route, error) },
+  responses: { ...describeAnswers(route), ...describeRefusals(route, about) },
 });
 
 /**
  * The description of `routes` and of nothing else.
  * @returns a JSON document; server addresses are relative to where it is served
  */
-export const describeApi = (routes: readonly DescribedRoute[], version: string, about: ApiAbout = aboutNode) => {
+export const describeApi = (routes: readonly Route[], version: string, about: ApiDescription = nodeDescription) => {
   const registry = new OpenAPIRegistry();
-  for (const route of routes) registry.registerPath(describeRoute(route, about.error));
+  for (const route of routes) registry.registerPath(describeRoute(route, about));
   return new OpenApiGeneratorV31(registry.definitions).generateDocument({
     openapi: '3.1.0',
     info: {
@@ -85,6 +82,6 @@ export const describeApi = (routes: readonly DescribedRoute[], version: string, 
       description: about.description,
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
-    servers: [{ url: '..' }],
+    servers: [...about.servers],
   });
 };

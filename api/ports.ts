@@ -1,7 +1,7 @@
 /** What the API needs of the outside world, as narrow as it uses it. `main.ts` joins the adapters. */
 
 import type { Readable } from 'node:stream';
-import type { RequestHandler } from 'express';
+import type { Express, RequestHandler } from 'express';
 import type { EnvironmentLoad, JobRow, Ledger } from '../infra/ledger/ledger.ts';
 import type { ComputeEnvironment } from '../infra/environments/environments.ts';
 import type { StoredFileRef } from '../infra/storage/resultStore.ts';
@@ -104,6 +104,16 @@ export interface RequestMetrics {
   measure(route: string): RequestHandler;
 }
 
+/** Limits how often somebody may ask. */
+export interface Rates {
+  /** Has `app` believe forwarded addresses of the configured proxies, and of nobody else. */
+  trustProxies(app: Express): void;
+  /** Counts a request of its IP address. @throws Refusal 429 */
+  readonly byIp: RequestHandler;
+  /** The same dependencies, which count a consumer's request once its signature or token was found good. */
+  limitCallers<Deps extends { readonly assets: Assets; readonly tokens: Tokens }>(deps: Deps): Deps;
+}
+
 /** Sizes in bytes. */
 export interface ApiLimits {
   readonly jsonBytes: number;
@@ -123,6 +133,9 @@ export interface ApiDeps {
   readonly authorizedDecrypters: readonly string[];
   readonly chains: readonly OfferedChain[];
   readonly limits: ApiLimits;
+  readonly rates: Rates;
+  /** what clients 4.0 to 5.1 sign is good, too; some of it can be replayed */
+  readonly acceptsOlderMessages: boolean;
   readonly health: Readonly<Record<string, HealthCheck>>;
   readonly metrics: RequestMetrics;
   readonly logger: Logger;

@@ -5,7 +5,7 @@ import { healthRoutes } from '../../infra/process/health.ts';
 import { withoutReasons } from '../app.ts';
 import { docsRoutes } from '../docs.ts';
 import { allowBrowsers, protectBrowsers } from '../headers.ts';
-import { describeApi } from '../openapi.ts';
+import { describeApi, type ApiDescription } from '../openapi.ts';
 import { Refusal } from '../problems.ts';
 import { nameRequest } from '../requestId.ts';
 import type { ClassicDeps } from './ports.ts';
@@ -15,11 +15,12 @@ import { classicRoutes } from './routes.ts';
 import { classicError } from './schemas.ts';
 
 /** What the description says of this API. */
-export const aboutClassic = {
+export const classicDescription: ApiDescription = {
   title: 'durable-c2d, classic Provider API',
   description:
     'Compute-to-Data for clients of a classic Ocean Provider. Data comes in the query, or in a JSON body where there is no query. What is signed differs by call; a nonce is above the last one used by the address.',
-  error: classicError,
+  servers: [{ url: '..' }],
+  refusal: () => ({ 'application/json': { schema: classicError } }),
 };
 
 /** Repeated slashes count as one, and the base path, where there is one, as nothing. */
@@ -43,19 +44,21 @@ const refuse = (status: 404 | 405): RequestHandler =>
   };
 
 /** The application: the classic routes, their description and health. Refusals are always JSON. */
-export const createClassicApp = (deps: ClassicDeps): Express => {
+export const createClassicApp = (unlimited: ClassicDeps): Express => {
+  const deps = unlimited.rates.limitCallers(unlimited);
   const app = express();
+  deps.rates.trustProxies(app);
   app.disable('x-powered-by');
   app.disable('etag');
   app.use(nameRequest, protectBrowsers, allowBrowsers, tidyPath(deps.settings.basePath));
   app.use(healthRoutes(withoutReasons(deps)));
-  const description = describeApi(classicRoutes, deps.version, aboutClassic);
+  const description = describeApi(classicRoutes, deps.version, classicDescription);
   app.use(docsRoutes(description));
   app.get('/spec', (_req, res) => void res.json(description));
   const readData = readRequestData(deps.limits.jsonBytes);
   for (const route of classicRoutes) {
     if (route.refuseHead === true) app.head(route.path, refuseHead);
-    app[route.method](route.path, deps.metrics.measure(`classic.${route.id}`), ...route.handle(deps));
+    app[route.method](route.path, deps.metrics.measure(`classic.${route.id}`), deps.rates.byIp, ...route.handle(deps));
   }
   for (const path of new Set(classicRoutes.map((route) => route.path))) app.all(path, ...readData, refuse(405));
   app.use(...readData, refuse(404));

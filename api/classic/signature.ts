@@ -32,7 +32,7 @@ export interface ClassicCaller {
 export interface SignatureDeps {
   readonly assets: Pick<Assets, 'verifyMessage'>;
   readonly ledger: Pick<JobLedger, 'spendNonce'>;
-  readonly tokens: Pick<ExaminedTokens, 'examine'>;
+  readonly tokens: Pick<ExaminedTokens, 'examine' | 'verify'>;
 }
 
 const noSignature: FieldErrors = { signature: ['Invalid signature provided. Please check the nonce or documentId.'] };
@@ -74,7 +74,10 @@ const judgeSignature = async (deps: Pick<SignatureDeps, 'assets'>, call: SignedC
 const isTokenGood = async ({ tokens }: Pick<SignatureDeps, 'tokens'>, { data, addressField, token }: SignedCall): Promise<boolean> => {
   if (token === undefined || token === '') return false;
   const verdict = await tokens.examine(token);
-  return verdict.kind === 'alive' && verdict.claims.address.toLowerCase() === textOf(data[addressField])?.toLowerCase();
+  if (verdict.kind !== 'alive' || verdict.claims.address.toLowerCase() !== textOf(data[addressField])?.toLowerCase()) return false;
+  // also counts the request of this consumer
+  await tokens.verify(token);
+  return true;
 };
 
 /**

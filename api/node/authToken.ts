@@ -7,8 +7,9 @@ import { readJson, requireJsonObject } from '../body.ts';
 import type { ApiDeps } from '../ports.ts';
 import { Refusal } from '../problems.ts';
 import type { Route } from '../route.ts';
+import { olderMessages, onlyIf } from './olderMessages.ts';
 
-type AuthDeps = Pick<ApiDeps, 'assets' | 'ledger' | 'tokens'>;
+type AuthDeps = Pick<ApiDeps, 'assets' | 'ledger' | 'tokens' | 'acceptsOlderMessages'>;
 
 const fields = {
   address: z.string(),
@@ -63,7 +64,8 @@ export const createToken = (deps: AuthDeps): RequestHandler =>
     const { plain } = requireJsonObject(req);
     requireFields(plain, ['address', 'nonce', 'signature']);
     const validUntilMs = readEnd(plain['validUntil']);
-    const caller = await verifySigner(deps, req, { command: 'createAuthToken' });
+    const otherMessages = onlyIf(deps.acceptsOlderMessages, olderMessages.token());
+    const caller = await verifySigner(deps, req, { command: 'createAuthToken', otherMessages });
     const token = deps.tokens.issue({ ...caller, validUntilMs });
     await spendNonce(deps, caller);
     res.set('Cache-Control', 'no-store').json({ token });

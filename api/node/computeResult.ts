@@ -11,6 +11,7 @@ import type { ApiDeps, JobRow } from '../ports.ts';
 import { Refusal } from '../problems.ts';
 import type { Route } from '../route.ts';
 import { mayView, requireJob, requireJobIdText } from './jobIds.ts';
+import { olderMessages, onlyIf } from './olderMessages.ts';
 
 /** @throws Refusal 400 `Invalid result index` */
 const readIndex = (value: unknown): number => {
@@ -65,12 +66,13 @@ export const deliverResult: typeof sendResult = async (deps, file, req, res) => 
 };
 
 /** Streams a file to the job's owner or a viewer, as fast as the client takes it. */
-export const readResult = (deps: Pick<ApiDeps, 'ledger' | 'assets' | 'tokens' | 'results'>): RequestHandler =>
+export const readResult = (deps: Pick<ApiDeps, 'ledger' | 'assets' | 'tokens' | 'results' | 'acceptsOlderMessages'>): RequestHandler =>
   async function readResult(req, res) {
     const { consumerAddress, nonce, signature, jobId, index } = req.query;
     const wanted = requireJobIdText(jobId, 'getComputeResult');
     const position = readIndex(index);
-    const claim = { consumerAddress, nonce, signature, authorization: req.get('authorization') };
+    const otherMessages = onlyIf(deps.acceptsOlderMessages, olderMessages.result(wanted, String(position)));
+    const claim = { consumerAddress, nonce, signature, authorization: req.get('authorization'), otherMessages };
     const caller = await authenticate(deps, claim, 'getComputeResult');
     const row = await requireJob(deps.ledger, wanted);
     if (!mayView(row, caller.address)) {

@@ -9,6 +9,7 @@ import type { ApiDeps, JobLedger, JobRow } from '../ports.ts';
 import { Refusal } from '../problems.ts';
 import type { Route } from '../route.ts';
 import { mayView, readJobId, requireJobIdText } from './jobIds.ts';
+import { olderMessages, onlyIf } from './olderMessages.ts';
 
 const pieceBytes = 64 * 1024;
 
@@ -86,12 +87,18 @@ const endOf = (res: Response, ending: AbortSignal): AbortSignal => {
 };
 
 /** Streams to the owner or a viewer, as fast as the client reads; a slow reader holds back only itself. */
-export const streamLogs = ({ ledger, assets, tokens, ending }: Pick<ApiDeps, 'ledger' | 'assets' | 'tokens' | 'ending'>): RequestHandler =>
+export const streamLogs = ({
+  ledger,
+  ending,
+  acceptsOlderMessages,
+  ...deps
+}: Pick<ApiDeps, 'ledger' | 'assets' | 'tokens' | 'ending' | 'acceptsOlderMessages'>): RequestHandler =>
   async function streamLogs(req, res) {
     const { consumerAddress, nonce, signature, jobId } = req.query;
     const wanted = requireJobIdText(jobId, 'getComputeStreamableLogs');
-    const claim = { consumerAddress, nonce, signature, authorization: req.get('authorization') };
-    const caller = await authenticate({ assets, ledger, tokens }, claim, 'getComputeStreamableLogs');
+    const otherMessages = onlyIf(acceptsOlderMessages, olderMessages.logs(wanted));
+    const claim = { consumerAddress, nonce, signature, authorization: req.get('authorization'), otherMessages };
+    const caller = await authenticate({ ...deps, ledger }, claim, 'getComputeStreamableLogs');
     const id = readJobId(wanted);
     const row = id === null ? null : await ledger.readJob(id);
     if (row !== null && row.admission === 'accepted' && !mayView(row, caller.address)) {

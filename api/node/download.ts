@@ -10,6 +10,7 @@ import type { ApiDeps, OpenedFile, OrderedFile } from '../ports.ts';
 import { Refusal } from '../problems.ts';
 import type { Route } from '../route.ts';
 import { readFileIndex, readUserdata, requireTexts } from './accessQuery.ts';
+import { olderMessages, onlyIf } from './olderMessages.ts';
 
 const discard = ({ stream }: OpenedFile): void => {
   stream.on('error', () => undefined).destroy();
@@ -85,13 +86,14 @@ const send = async (file: OrderedFile, fallbackName: string, req: Request, res: 
 };
 
 /** Streams as fast as the client takes it; nothing of the file is kept. */
-export const downloadFile = (deps: Pick<ApiDeps, 'assets' | 'ledger' | 'tokens'>): RequestHandler =>
+export const downloadFile = (deps: Pick<ApiDeps, 'assets' | 'ledger' | 'tokens' | 'acceptsOlderMessages'>): RequestHandler =>
   async function downloadFile(req, res) {
     const { consumerAddress, nonce, signature, userdata } = req.query;
     const wanted = requireTexts(req.query, ['fileIndex', 'documentId', 'serviceId', 'transferTxId'], 'download');
     const { documentId, serviceId, transferTxId } = wanted;
     const fileIndex = readFileIndex(wanted.fileIndex) ?? 0;
-    const claim = { consumerAddress, nonce, signature, authorization: req.get('authorization') };
+    const otherMessages = onlyIf(deps.acceptsOlderMessages, olderMessages.download(documentId));
+    const claim = { consumerAddress, nonce, signature, authorization: req.get('authorization'), otherMessages };
     const caller = await authenticate(deps, claim, 'download');
     const file = await deps.assets.authorizeDownload({
       ...{

@@ -2,24 +2,33 @@
 
 import express, { type RequestHandler } from 'express';
 import { z } from 'zod';
-import { spendNonce, verifyCaller } from '../authentication.ts';
+import { isAbsent, spendNonce, tokenIn, verifyCaller, type Caller } from '../authentication.ts';
 import type { ApiDeps } from '../ports.ts';
 import { Refusal } from '../problems.ts';
 import type { Route } from '../route.ts';
+import { olderMessages, onlyIf } from './olderMessages.ts';
 
-/** The body is read only for a good signature; the nonce is spent only for a body that could be read. */
-export const encryptBytes = (deps: Pick<ApiDeps, 'assets' | 'ledger' | 'tokens' | 'limits'>): readonly RequestHandler[] => [
+type EncryptDeps = Pick<ApiDeps, 'assets' | 'ledger' | 'tokens' | 'limits' | 'acceptsOlderMessages'>;
+
+/** The body is read only for a good signature (clients before 5.1, where they are accepted, do not sign); the nonce is spent only for a body that could be read. */
+export const encryptBytes = (deps: EncryptDeps): readonly RequestHandler[] => [
   async function verifySender(req, res, next) {
     const { consumerAddress, nonce, signature, chainId } = req.query;
-    const claim = { consumerAddress, nonce, signature, chainId, authorization: req.get('authorization') };
-    res.locals['caller'] = await verifyCaller(deps, claim, 'encrypt');
+    const authorization = req.get('authorization');
+    const isUnsigned = [consumerAddress, signature].every(isAbsent) && tokenIn(authorization) === null;
+    if (!(isUnsigned && deps.acceptsOlderMessages)) {
+      const otherMessages = onlyIf(deps.acceptsOlderMessages, olderMessages.encrypt());
+      const claim = { consumerAddress, nonce, signature, chainId, authorization, otherMessages };
+      res.locals['caller'] = await verifyCaller(deps, claim, 'encrypt');
+    }
     next();
   },
   express.raw({ type: () => true, limit: deps.limits.encryptBytes }),
   async function encryptBytes(req, res) {
     const body: unknown = req.body;
     if (!Buffer.isBuffer(body) || body.length === 0) throw new Refusal(400, 'Missing required body');
-    await spendNonce(deps, res.locals['caller'] as Awaited<ReturnType<typeof verifyCaller>>);
+    const caller = res.locals['caller'] as Caller | undefined;
+    if (caller !== undefined) await spendNonce(deps, caller);
     res.type('text/plain').send(deps.assets.encrypt(body));
   },
 ];

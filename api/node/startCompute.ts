@@ -11,10 +11,11 @@ import { Refusal } from '../problems.ts';
 import type { Route } from '../route.ts';
 import { requireEnvironment, requireOffered } from './environments.ts';
 import { renderJob } from './jobView.ts';
+import { olderMessages, onlyIf } from './olderMessages.ts';
 import { computeJobs, freeStartInput, startInput } from './schemas.ts';
 import { readStartRequest, startCommand, toJobSpec, type StartRequest } from './startRequest.ts';
 
-type StartDeps = Pick<ApiDeps, 'ledger' | 'jobs' | 'assets' | 'tokens' | 'environments' | 'withdrawals'>;
+type StartDeps = Pick<ApiDeps, 'ledger' | 'jobs' | 'assets' | 'tokens' | 'environments' | 'withdrawals' | 'acceptsOlderMessages'>;
 
 interface Asked {
   readonly caller: Caller;
@@ -61,11 +62,14 @@ const startJob = async ({ ledger, jobs, environments, withdrawals }: StartDeps, 
 const verifyStart = async (
   deps: StartDeps,
   { exact }: JsonBody,
-  claim: { isFree: boolean; authorization: string | undefined },
+  claim: { isFree: boolean; authorization: string | undefined; firstDataset: unknown },
 ): Promise<Caller> => {
   const { consumerAddress, nonce, signature, chainId } = exact;
   if (!isAbsent(consumerAddress) && !isAddress(consumerAddress)) throw new Refusal(400, badAddressText);
-  return verifyCaller(deps, { consumerAddress, nonce, signature, chainId, authorization: claim.authorization }, startCommand(claim.isFree));
+  const older = claim.isFree ? olderMessages.freeStart() : olderMessages.start(claim.firstDataset);
+  const otherMessages = onlyIf(deps.acceptsOlderMessages, older);
+  const signed = { consumerAddress, nonce, signature, chainId, authorization: claim.authorization, otherMessages };
+  return verifyCaller(deps, signed, startCommand(claim.isFree));
 };
 
 /**
@@ -76,7 +80,11 @@ export const startCompute = (deps: StartDeps, isFree: boolean): RequestHandler =
   async function startCompute(req, res) {
     const body = requireJsonObject(req);
     const request = readStartRequest(body.plain, isFree);
-    const caller = await verifyStart(deps, body, { isFree, authorization: req.get('authorization') });
+    const caller = await verifyStart(deps, body, {
+      isFree,
+      authorization: req.get('authorization'),
+      firstDataset: (request.datasets?.[0] ?? request.dataset)?.documentId,
+    });
     // a token's call carries no nonce that is spent: a fresh one takes its place, so each is a new job
     const nonce = caller.nonce ?? randomUUID();
     const jobId = deriveJobId({ consumerAddress: caller.address, nonce, request: body.exact });

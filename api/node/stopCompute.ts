@@ -8,6 +8,7 @@ import { Refusal } from '../problems.ts';
 import type { Route } from '../route.ts';
 import { isOwner, readJobId, requireJobIdText, unknownJob } from './jobIds.ts';
 import { renderJob } from './jobView.ts';
+import { olderMessages, onlyIf } from './olderMessages.ts';
 import { computeJobs } from './schemas.ts';
 
 /** The owner may stop a job before its verdict is known, too; for everybody else it does not exist yet. */
@@ -18,13 +19,16 @@ const requireStoppable = async (ledger: JobLedger, text: string, address: string
   return row;
 };
 
+type StopDeps = Pick<ApiDeps, 'ledger' | 'jobs' | 'assets' | 'tokens' | 'acceptsOlderMessages'>;
+
 /** Works in every phase; a job that has ended is returned as it is. Safe to repeat, under a new nonce. */
-export const stopCompute = ({ ledger, jobs, assets, tokens }: Pick<ApiDeps, 'ledger' | 'jobs' | 'assets' | 'tokens'>): RequestHandler =>
+export const stopCompute = ({ ledger, jobs, acceptsOlderMessages, ...deps }: StopDeps): RequestHandler =>
   async function stopCompute(req, res) {
     const { consumerAddress, nonce, signature, jobId, agreementId: _agreementId } = req.query;
     const wanted = requireJobIdText(jobId, 'stopCompute');
-    const claim = { consumerAddress, nonce, signature, authorization: req.get('authorization') };
-    const caller = await authenticate({ assets, ledger, tokens }, claim, 'stopCompute');
+    const otherMessages = onlyIf(acceptsOlderMessages, olderMessages.stop(wanted));
+    const claim = { consumerAddress, nonce, signature, authorization: req.get('authorization'), otherMessages };
+    const caller = await authenticate({ ...deps, ledger }, claim, 'stopCompute');
     const row = await requireStoppable(ledger, wanted, caller.address);
     if (!isOwner(row, caller.address)) throw new Refusal(403, `${caller.address} is not authorized to stop job with id ${row.jobId}`);
     if (row.finishedAtMs === null) {

@@ -104,6 +104,9 @@ export const serviceEnvironment = (places: ServicePlaces): Readonly<Record<Servi
       ...healthPort(places, 'api'),
       C2D_API_HOST: '127.0.0.1',
       C2D_API_PORT: String(places.apiPort),
+      // demo, tests and measurements all come from one address
+      C2D_API_RATE_PER_IP: '0',
+      C2D_API_RATE_PER_ADDRESS: '0',
     },
     orchestrator: {
       ...common,

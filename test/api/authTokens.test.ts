@@ -229,9 +229,8 @@ describe('calls with a token', () => {
     const wallet = aWallet();
     const { jobId } = aFinishedJob(world, wallet.address, true);
     world.ledger.writeLog(jobId, 'words');
-    const streaming = callWith(world, 2, jobId, await aToken(world, wallet));
-    setTimeout(() => world.ledger.change(jobId, { finishedAtMs: Date.now() }), 50);
-    const response = await streaming;
+    world.ledger.endWhenFollowed(jobId);
+    const response = await callWith(world, 2, jobId, await aToken(world, wallet));
     expect([response.status, Buffer.from(response.body as Buffer).toString()]).toEqual([200, 'words']);
   });
 

@@ -132,7 +132,7 @@ describeOnEngine('the classic API, with the unmodified client library of its gen
   const awaitEnd = (jobId: string): Promise<Job> => awaitJob(jobId, ({ dateFinished }) => Number(dateFinished) > 0);
   const readResults = async ({ jobId, results }: Job): Promise<Record<string, string>> => {
     const read: Record<string, string> = {};
-    for (const index of Array.from(results, (_result, position) => position)) {
+    for (let index = 0; index < results.length; index += 1) {
       const { status, name, text } = await person.call<Downloaded>('computeResult', { jobId, index });
       expect(status).toBe(200);
       read[name] = text;

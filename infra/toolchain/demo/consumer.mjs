@@ -141,6 +141,13 @@ const pipeLogs = async (id, stream) => {
   return { bytes };
 };
 
+const downloadAsset = async ({ asset, fileIndex, transferTxId }) => {
+  const { did, serviceId } = asset;
+  const url = await client.getDownloadUrl(did, serviceId, fileIndex, transferTxId, apiUrl, signer);
+  const { data, filename } = await ocean.downloadFile(url, fileIndex);
+  return { text: Buffer.from(data).toString(), filename };
+};
+
 const setState = async ({ nftAddress, state }) => {
   await (await new ocean.Nft(signer, chainId).setMetadataState(nftAddress, ownAddress, state)).wait();
 };
@@ -148,8 +155,11 @@ const setState = async ({ nftAddress, state }) => {
 /** Calls that neither sign nor send: they may run beside anything. */
 const readingCalls = {
   environments: () => client.getComputeEnvironments(apiUrl),
-  computeStatus: ({ jobId, agreementId }) => client.computeStatus(apiUrl, signer, jobId, agreementId),
+  computeStatus: ({ jobId, agreementId, authToken }) => client.computeStatus(apiUrl, authToken ?? signer, jobId, agreementId),
   getNonce: () => client.getNonce(apiUrl, ownAddress),
+  fileInfo: ({ file, checksum }) => client.getFileInfo(file, apiUrl, checksum),
+  didFiles: ({ asset, checksum }) => client.checkDidFiles(asset.did, asset.serviceId, apiUrl, checksum),
+  initialize: ({ asset, fileIndex }) => client.initialize(asset.did, asset.serviceId, fileIndex, ownAddress, apiUrl),
   resolveDdo: ({ did }) => client.resolveDdo(apiUrl, did),
   initializeCompute: ({ datasets, algorithm, environment, token, maxJobDuration, resources }) =>
     client.initializeCompute(datasets, algorithm, environment, token, maxJobDuration, apiUrl, ownAddress, resources, chainId),
@@ -167,15 +177,17 @@ const signedCalls = {
       ...[apiUrl, signer, environment, datasets, algorithm, maxJobDuration, token, resources, chainId],
       ...[metadata, additionalViewers, undefined, undefined, undefined, queueMaxWaitTime],
     ),
-  freeComputeStart: ({ environment, datasets, algorithm, resources, metadata, additionalViewers, queueMaxWaitTime }) =>
+  freeComputeStart: ({ environment, datasets, algorithm, resources, metadata, additionalViewers, queueMaxWaitTime, authToken }) =>
     client.freeComputeStart(
-      ...[apiUrl, signer, environment, datasets, algorithm, resources],
+      ...[apiUrl, authToken ?? signer, environment, datasets, algorithm, resources],
       ...[metadata, additionalViewers, undefined, undefined, undefined, queueMaxWaitTime],
     ),
-  computeStop: ({ jobId }) => client.computeStop(jobId, apiUrl, signer),
+  computeStop: ({ jobId, authToken }) => client.computeStop(jobId, apiUrl, authToken ?? signer),
   computeResult: downloadResult,
   computeResultUrl: ({ jobId, index }) => client.getComputeResultUrl(apiUrl, signer, jobId, index),
   generateAuthToken: () => client.generateAuthToken(signer, apiUrl),
+  invalidateAuthToken: ({ authToken }) => client.invalidateAuthToken(signer, authToken, apiUrl),
+  downloadAsset,
 };
 
 const toJson = (message) => JSON.stringify(message, (_key, value) => (typeof value === 'bigint' ? value.toString() : value));

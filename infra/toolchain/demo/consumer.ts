@@ -25,12 +25,29 @@ export interface StartRequest {
   readonly metadata?: Readonly<Record<string, unknown>>;
   readonly additionalViewers?: readonly string[];
   readonly queueMaxWaitTime?: number;
+  /** free starts: instead of a signature */
+  readonly authToken?: string;
 }
 
 /** Terms of a start that is ordered: run time in seconds and the token it would be paid in. */
 export interface Terms {
   readonly maxJobDuration: number;
   readonly token: string;
+}
+
+/** A file of an ordered access service. */
+export interface DownloadRequest {
+  readonly asset: PublishedAsset;
+  readonly fileIndex: number;
+  readonly transferTxId: string;
+}
+
+/** What the service tells about one file. */
+export interface ClientFileInfo {
+  readonly valid: boolean;
+  readonly contentLength?: string;
+  readonly checksum?: string;
+  readonly index?: number;
 }
 
 /** A person with a wallet. Every method is one call of the client library and rejects with the library's error. */
@@ -48,8 +65,8 @@ export interface Consumer {
   placeOrder(request: { asset: PublishedAsset; quote: Quote['algorithm']; consumerAddress: string }): Promise<string>;
   computeStart(request: StartRequest & Terms): Promise<ClientJob[]>;
   freeComputeStart(request: StartRequest): Promise<ClientJob[]>;
-  computeStatus(filter: { jobId?: string; agreementId?: string }): Promise<ClientJob[]>;
-  computeStop(request: { jobId: string }): Promise<ClientJob[]>;
+  computeStatus(filter: { jobId?: string; agreementId?: string; authToken?: string }): Promise<ClientJob[]>;
+  computeStop(request: { jobId: string; authToken?: string }): Promise<ClientJob[]>;
   /** downloads one result into `file`; appends from `offset` when it is above 0 */
   computeResult(request: { jobId: string; index: number; file: string; offset?: number }): Promise<{ bytes: number; sha256: string }>;
   computeResultUrl(request: { jobId: string; index: number }): Promise<string>;
@@ -57,6 +74,13 @@ export interface Consumer {
   computeStreamableLogs(jobId: string, onPiece: (text: string) => void): Promise<{ bytes: number }>;
   resolveDdo(did: string): Promise<unknown>;
   generateAuthToken(): Promise<string>;
+  invalidateAuthToken(request: { authToken: string }): Promise<{ success: boolean }>;
+  fileInfo(request: { file: unknown; checksum: boolean }): Promise<ClientFileInfo[]>;
+  didFiles(request: { asset: PublishedAsset; checksum: boolean }): Promise<ClientFileInfo[]>;
+  /** what to order for a file of an access service */
+  initialize(request: { asset: PublishedAsset; fileIndex: number }): Promise<Quote['algorithm']>;
+  /** a file of an access service, through a URL that is good once */
+  downloadAsset(request: DownloadRequest): Promise<{ text: string; filename: string }>;
   getNonce(): Promise<number>;
   close(): Promise<void>;
 }
@@ -173,6 +197,11 @@ const createConsumer = (child: ChildProcess, pending: Map<number, Pending>, addr
     computeStreamableLogs: (jobId, onPiece) => call('computeStreamableLogs', { jobId }, onPiece),
     resolveDdo: (did) => call('resolveDdo', { did }),
     generateAuthToken: () => call('generateAuthToken'),
+    invalidateAuthToken: (request) => call('invalidateAuthToken', request),
+    fileInfo: (request) => call('fileInfo', request),
+    didFiles: (request) => call('didFiles', request),
+    initialize: (request) => call('initialize', request),
+    downloadAsset: (request) => call('downloadAsset', request),
     getNonce: () => call('getNonce'),
     close: () => closeChild(child),
   };

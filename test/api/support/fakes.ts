@@ -5,6 +5,7 @@ import { Readable } from 'node:stream';
 import { Wallet, hexlify } from 'ethers';
 import { Registry } from 'prom-client';
 import { createMetrics } from '../../../api/metrics.ts';
+import { createRates } from '../../../api/rates.ts';
 import { createTokens } from '../../../api/tokens.ts';
 import { createJwts } from '../../../infra/crypto/jwt.ts';
 import type { ApiDeps, EnvironmentLoad, JobLedger, JobRow, JobStarter, Quote, QuoteRequest, StartVerdict } from '../../../api/ports.ts';
@@ -61,6 +62,7 @@ export class FakeLedger implements JobLedger {
   readonly specs = new Map<string, JobSpec>();
   readonly nonces = new Map<string, { nonce: bigint; jobId: string | null }>();
   readonly deadTokens = new Set<string>();
+  private readonly endingJobs = new Set<string>();
   readonly logs = new Map<string, Log>();
   readonly changes = new EventEmitter().setMaxListeners(0);
   loads: readonly EnvironmentLoad[] = [];
@@ -160,7 +162,13 @@ export class FakeLedger implements JobLedger {
     };
   }
 
+  /** Ends the job as soon as somebody follows its log. */
+  endWhenFollowed(jobId: string): void {
+    this.endingJobs.add(jobId);
+  }
+
   watchJob(jobId: string, onChange: () => void): () => void {
+    if (this.endingJobs.delete(jobId)) setTimeout(() => this.change(jobId, { finishedAtMs: Date.now() }), 5);
     this.changes.on(jobId, onChange);
     return () => this.changes.off(jobId, onChange);
   }
@@ -298,6 +306,8 @@ export const aWorld = (over: Partial<ApiDeps> = {}) => {
       { chainId: 8996, feeToken },
       { chainId: 1, feeToken: null },
     ],
+    rates: createRates({ perIpPerMinute: 0, perAddressPerMinute: 0, trustedProxies: [] }),
+    acceptsOlderMessages: false,
     limits: { jsonBytes: 1024 ** 2, encryptBytes: 1024 ** 2 },
     health: { ledger: async () => undefined },
     metrics: createMetrics(registry, ledger),
