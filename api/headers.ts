@@ -20,7 +20,7 @@ export const allowBrowsers: RequestHandler = function allowBrowsers(req, res, ne
     .status(204)
     .set({
       'Access-Control-Allow-Methods': 'GET, HEAD, POST, PUT, DELETE, OPTIONS',
-      'Access-Control-Allow-Headers': 'Authorization, Content-Type, If-Range, Range, X-Request-Id',
+      'Access-Control-Allow-Headers': 'Authorization, AuthToken, Content-Type, If-Range, Range, X-Request-Id',
       'Access-Control-Max-Age': '86400',
     })
     .end();

@@ -4,7 +4,7 @@ import type { RequestHandler } from 'express';
 import { z } from 'zod';
 import { readUserdata } from '../node/accessQuery.ts';
 import { deliverFile } from '../node/download.ts';
-import { integer, isEmpty, required, requireFields } from './fields.ts';
+import { address, integer, isEmpty, required, requireFields } from './fields.ts';
 import type { ClassicDeps, ClassicRoute } from './ports.ts';
 import { dataOf, readRequestData, signedPart, textOf } from './requestData.ts';
 import { classicAccessQuote } from './schemas.ts';
@@ -13,7 +13,7 @@ import { spendCall, verifyCall } from './signature.ts';
 type Data = Readonly<Record<string, unknown>>;
 
 const serviceRules = { documentId: [required], serviceId: [required] };
-const initializeRules = { ...serviceRules, consumerAddress: [required], fileIndex: [integer] };
+const initializeRules = { ...serviceRules, consumerAddress: [required, address], fileIndex: [integer] };
 const downloadRules = { ...serviceRules, transferTxId: [required], fileIndex: [required, integer] };
 
 /** The request as a classic Provider writes it into a text: single quotes, whatever they hold. */

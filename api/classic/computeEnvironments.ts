@@ -20,7 +20,10 @@ interface View {
 /** Devices that every job of the environment is given. */
 const renderDevices = ({ devices }: ComputeEnvironment): Pick<ClassicEnvironment, 'gpuNumber' | 'gpuType'> => {
   const given = devices.filter(({ min }) => min > 0);
-  return { gpuNumber: given.reduce((sum, { min }) => sum + min, 0), gpuType: given.map(({ description, id }) => description || id).join(', ') };
+  return {
+    gpuNumber: given.reduce((sum, { min }) => sum + min, 0),
+    gpuType: given.map(({ description, id }) => description || id).join(', '),
+  };
 };
 
 /** One environment on one chain; null where it takes no orders of that chain. */
@@ -43,7 +46,9 @@ const renderEnvironment = (environment: ComputeEnvironment, view: View): Classic
 };
 
 const outage = (chains: readonly OfferedChain[]): Refusal =>
-  new Refusal(503, `Compute envs could not be retrieved for chainId ${chains[0]?.chainId ?? 0}, check configuration.`, { 'Retry-After': '5' });
+  new Refusal(503, `Compute envs could not be retrieved for chainId ${chains[0]?.chainId ?? 0}, check configuration.`, {
+    'Retry-After': '5',
+  });
 
 /** Environments that are withdrawn for now are left out. */
 export const listClassicEnvironments = (deps: ClassicDeps): RequestHandler =>

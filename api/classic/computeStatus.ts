@@ -21,14 +21,19 @@ interface Filter {
 }
 
 /** All jobs of the owner, or the one that is named; an agreement narrows the list only where no job is named. */
-const findJobs = async (ledger: Pick<JobLedger, 'readJob' | 'findJobs'>, { owner, jobId, agreementId }: Filter): Promise<readonly JobRow[]> => {
+const findJobs = async (
+  ledger: Pick<JobLedger, 'readJob' | 'findJobs'>,
+  { owner, jobId, agreementId }: Filter,
+): Promise<readonly JobRow[]> => {
   if (!isAddress(owner)) return [];
   if (jobId !== null) {
     const row = await findOwnJob(ledger, jobId, owner);
     return row === null ? [] : [row];
   }
-  const filter = { owner: owner.toLowerCase(), ...(agreementId !== null && { agreementId: readAgreementId(agreementId) }) };
-  return ledger.findJobs(filter, { limit: pageSize, offset: 0 });
+  const page = { limit: pageSize, offset: 0 };
+  if (agreementId === null) return ledger.findJobs({ owner: owner.toLowerCase() }, page);
+  const wanted = readAgreementId(agreementId);
+  return wanted === null ? [] : ledger.findJobs({ owner: owner.toLowerCase(), agreementId: wanted }, page);
 };
 
 /** `[]` for what is not the owner's, as for what does not exist. */

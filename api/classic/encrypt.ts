@@ -6,7 +6,11 @@ import { Refusal } from '../problems.ts';
 import type { ClassicDeps, ClassicRoute } from './ports.ts';
 
 /** The body is read only for a request that can be served. */
-export const encryptClassic = ({ assets, chains, limits }: Pick<ClassicDeps, 'assets' | 'chains' | 'limits'>): readonly RequestHandler[] => [
+export const encryptClassic = ({
+  assets,
+  chains,
+  limits,
+}: Pick<ClassicDeps, 'assets' | 'chains' | 'limits'>): readonly RequestHandler[] => [
   function requireEncryptable(req, _res, next) {
     if (req.get('content-type') !== 'application/octet-stream') {
       throw new Refusal(400, 'Invalid request content type: should be application/octet-stream');

@@ -55,6 +55,9 @@ export const matching =
   (value, field) =>
     isEmpty(value) || (typeof value === 'string' && form.test(value)) ? null : `The ${field} format is invalid.`;
 
+/** Addresses that are not signed for are looked up: they must be ones. */
+export const address: FieldRule = matching(/^0x[0-9a-f]{40}$/i);
+
 export const inFuture: FieldRule = (value) => (Number(digits(value)) > Date.now() / 1_000 ? null : 'Invalid timestamp provided.');
 
 /** What is wrong with the fields, by field; empty when all are good. */

@@ -5,7 +5,7 @@ import { findEnvironment } from '../../infra/environments/environments.ts';
 import { isJsonObject } from '../losslessJson.ts';
 import { requireOffered } from '../node/environments.ts';
 import { Refusal } from '../problems.ts';
-import { integer, required, requireFields, valueAt } from './fields.ts';
+import { address, integer, required, requireFields, valueAt } from './fields.ts';
 import { readClassicAlgorithm, readClassicDataset, requireClassicEnvironment } from './jobRequest.ts';
 import type { ClassicDeps, ClassicRoute } from './ports.ts';
 import { CodedProblem } from './problems.ts';
@@ -20,7 +20,7 @@ const rules = {
   ...algorithmRules,
   'compute.env': [required],
   'compute.validUntil': [required, integer],
-  consumerAddress: [required],
+  consumerAddress: [required, address],
 };
 
 /** No classic client asks for more; the sum of a fee must stay a number. */

@@ -64,7 +64,9 @@ const readRaw = (meta: Data): RawAlgorithm => {
 };
 
 /** The algorithm: published when `documentId` is given, whatever else was sent. */
-export const readClassicAlgorithm = (value: unknown): ClassicAlgorithm & { readonly raw: RawAlgorithm | null; readonly custom: unknown } => {
+export const readClassicAlgorithm = (
+  value: unknown,
+): ClassicAlgorithm & { readonly raw: RawAlgorithm | null; readonly custom: unknown } => {
   const data = objectOf(value);
   const named = readClassicDataset(data);
   const meta = named.documentId === null ? readMeta(data['meta']) : null;
@@ -97,7 +99,11 @@ const toAlgorithm = ({ documentId, serviceId, transferTxId, userdata, raw, custo
 /** The job: all that an environment gives to a job, as long as order and environment allow. It waits for a place. */
 export const toClassicSpec = (
   { datasets, algorithm }: ClassicJobRequest,
-  { jobId, consumerAddress, environment }: { readonly jobId: string; readonly consumerAddress: string; readonly environment: ComputeEnvironment },
+  {
+    jobId,
+    consumerAddress,
+    environment,
+  }: { readonly jobId: string; readonly consumerAddress: string; readonly environment: ComputeEnvironment },
 ): JobSpec => ({
   ...{ jobId, consumerAddress, surface: 'classic', isFree: false, environmentId: environment.id, chainId: null },
   datasets: datasets.map(toDataset),

@@ -11,8 +11,8 @@ export const findOwnJob = async (ledger: Pick<JobLedger, 'readJob'>, jobId: stri
   return row !== null && row.admission === 'accepted' && isOwner(row, owner) ? row : null;
 };
 
-/** An agreement id with or without its `0x`, as the ledger keeps it. */
-export const readAgreementId = (text: string): string => {
-  const lower = text.toLowerCase();
-  return lower.startsWith('0x') ? lower : `0x${lower}`;
+/** An agreement id with or without its `0x`, as the ledger keeps it; null for what can be none. */
+export const readAgreementId = (text: string): string | null => {
+  const [, digits] = /^(?:0x)?([0-9a-f]{1,64})$/.exec(text.toLowerCase()) ?? [];
+  return digits === undefined ? null : `0x${digits}`;
 };

@@ -82,7 +82,8 @@ export const renderClassicProblems = (logger: Logger): ErrorRequestHandler =>
   function renderClassicProblems(err: unknown, req, res, _next) {
     const requestId: unknown = res.locals['requestId'];
     const rendered = render(err);
-    if (rendered === null || rendered.status >= 500) logger.error({ err, requestId, method: req.method, path: req.path }, 'a request failed');
+    if (rendered === null || rendered.status >= 500)
+      logger.error({ err, requestId, method: req.method, path: req.path }, 'a request failed');
     if (res.headersSent) {
       res.destroy();
       return;

@@ -75,10 +75,7 @@ export const classicFee = z
   .meta({ id: 'ClassicProviderFee' });
 
 const quotedItem = z
-  .union([
-    z.strictObject({ validOrder: text }),
-    z.strictObject({ datatoken: text, providerFee: classicFee, validOrder: text.optional() }),
-  ])
+  .union([z.strictObject({ validOrder: text }), z.strictObject({ datatoken: text, providerFee: classicFee, validOrder: text.optional() })])
   .meta({ id: 'ClassicQuotedItem' });
 
 export const classicQuote = z

@@ -93,7 +93,8 @@ export const verifyCall = async (
   const { data, addressField } = call;
   const isByToken = textOf(data['signature']) === null && (await isTokenGood(deps, call));
   const errors = judgeFields({ ...rules, [addressField]: [required], nonce: [required, nonceNumber] }, data);
-  const isJudgeable = !isByToken && !Object.hasOwn(errors, 'signature') && !Object.hasOwn(errors, addressField) && !Object.hasOwn(errors, 'nonce');
+  const isJudgeable =
+    !isByToken && !Object.hasOwn(errors, 'signature') && !Object.hasOwn(errors, addressField) && !Object.hasOwn(errors, 'nonce');
   const all = { ...errors, ...(isJudgeable ? await judgeSignature(deps, call) : {}) };
   if (Object.keys(all).length > 0) throw new InvalidFields(all);
   const address = textOf(data[addressField]) ?? '';

@@ -7,7 +7,13 @@ import { deriveJobId } from '../jobId.ts';
 import { requireOffered } from '../node/environments.ts';
 import type { JobRow, StartVerdict } from '../ports.ts';
 import { isEmpty, required, requiredWithout, valueAt } from './fields.ts';
-import { readClassicAlgorithm, readClassicDataset, requireClassicEnvironment, toClassicSpec, type ClassicJobRequest } from './jobRequest.ts';
+import {
+  readClassicAlgorithm,
+  readClassicDataset,
+  requireClassicEnvironment,
+  toClassicSpec,
+  type ClassicJobRequest,
+} from './jobRequest.ts';
 import { renderClassicJob } from './jobView.ts';
 import type { ClassicDeps, ClassicRoute } from './ports.ts';
 import { CodedProblem } from './problems.ts';
@@ -118,4 +124,3 @@ export const startClassicRoute: ClassicRoute = {
   refusals: [400, 403, 413, 503],
   handle: (deps) => [...readRequestData(deps.limits.jsonBytes), startClassicCompute(deps)],
 };
-

@@ -4,7 +4,7 @@ import type { RequestHandler } from 'express';
 import { required, requireFields } from './fields.ts';
 import { findOwnJob } from './jobs.ts';
 import { renderClassicJob } from './jobView.ts';
-import { firstNonce } from './nonce.ts';
+import { readNonce } from './nonce.ts';
 import type { ClassicDeps, ClassicRoute } from './ports.ts';
 import { InvalidFields } from './problems.ts';
 import { dataOf, readRequestData, signedPart, textOf } from './requestData.ts';
@@ -55,8 +55,7 @@ export const stopClassicCompute = (deps: ClassicDeps): RequestHandler =>
   };
 
 /** What `GET nonce` answers, and 1 more: ocean.js signs that for a delete, and does not send it. */
-const guessNonce = async ({ ledger }: ClassicDeps, address: string): Promise<string> =>
-  String(BigInt((await ledger.nonceOf(address.toLowerCase())) ?? firstNonce) + 1n);
+const guessNonce = async (deps: ClassicDeps, address: string | null): Promise<string> => String(BigInt(await readNonce(deps, address)) + 1n);
 
 /** Answers an empty text: results expire by themselves, and nothing is deleted before. */
 export const deleteClassicCompute = (deps: ClassicDeps): RequestHandler =>
@@ -64,7 +63,7 @@ export const deleteClassicCompute = (deps: ClassicDeps): RequestHandler =>
     const { exact, plain } = dataOf(res);
     requireFields({ consumerAddress: [required] }, plain);
     const isWithoutNonce = deps.settings.takesUnsignedNonces && textOf(plain['nonce']) === null;
-    const nonce = isWithoutNonce ? { nonce: await guessNonce(deps, textOf(plain['consumerAddress']) ?? '') } : {};
+    const nonce = isWithoutNonce ? { nonce: await guessNonce(deps, textOf(plain['consumerAddress'])) } : {};
     const call = { data: { ...exact, ...nonce }, addressField: 'consumerAddress', message: messageOf(plain), token: req.get('AuthToken') };
     await spendCall(deps, await verifyCall(deps, call));
     res.json('');

@@ -163,6 +163,28 @@ describe('every request', () => {
   });
 });
 
+describe('bad input', () => {
+  const anything: readonly unknown[] = ['\u0000', '\u{1F600}', '../..', 'x'.repeat(10_000), -1, 1e30, true, [], [[]], {}, { a: null }];
+  const fields = ['consumerAddress', 'userAddress', 'address', 'decrypterAddress', 'jobId', 'agreementId', 'documentId', 'serviceId', 'did',
+    'type', 'url', 'transferTxId', 'fileIndex', 'index', 'nonce', 'signature', 'token', 'expiration', 'environment', 'dataset', 'datasets',
+    'algorithm', 'compute', 'chainId', 'dataNftAddress', 'transactionId', 'additionalDatasets', 'output', 'entrypoint'] as const; // prettier-ignore
+  const calls = classicRoutes.filter(({ id }) => id !== 'encrypt').map(({ method, path }) => [method, path] as const);
+
+  test.each(calls)('%s %s never answers it with 5xx', async (method, path) => {
+    for (const value of anything) {
+      const { status } = await sendClassic(classic.app, method, path, Object.fromEntries(fields.map((field) => [field, value])));
+      expect([value, status >= 500]).toEqual([value, false]);
+      const query = Object.fromEntries(fields.map((field) => [field, typeof value === 'string' ? value.slice(0, 100) : JSON.stringify(value)]));
+      expect((await queryClassic(classic.app, method, path, query)).status).toBeLessThan(500);
+    }
+  });
+
+  test('what cannot be decoded is malformed', async () => {
+    expect((await request(classic.app).get('/api/%E0%A4%A')).status).toBe(404);
+    expect((await request(classic.app).get(`${services}/nonce?userAddress=%E0%A4%A`)).body).toEqual({ nonce: '1' });
+  });
+});
+
 describe('GET nonce', () => {
   test('nothing is written by asking, and the spelling of an address does not matter', async () => {
     const { address } = aWallet();

@@ -7,7 +7,16 @@ import { packXz } from '../../infra/toolchain/chain/packXz.ts';
 import { setAssetState, type AssetTemplate, type PublishedAsset } from '../../infra/toolchain/chain/publishAsset.ts';
 import { aDid, aTransaction, anAddress } from '../support/builders.ts';
 import { trustAll } from '../infra/ocean/support/world.ts';
-import { callClassic, fieldErrors, queryClassic, refused, sendClassic, signText, startClassicWorld, type ClassicWorld } from './support/classicWorld.ts';
+import {
+  callClassic,
+  fieldErrors,
+  queryClassic,
+  refused,
+  sendClassic,
+  signText,
+  startClassicWorld,
+  type ClassicWorld,
+} from './support/classicWorld.ts';
 
 let classic: ClassicWorld;
 let consumer: HDNodeWallet;
@@ -114,7 +123,10 @@ describe('POST fileinfo', () => {
     const error = async (body: object) => refused(await fileinfo(body));
     expect(await error({ did: aDid(), serviceId: '1' })).toEqual([400, { error: 'Cannot resolve DID' }]);
     expect(await error({ did: asset.did, serviceId: 'none' })).toEqual([400, { error: `${net}Invalid serviceId.` }]);
-    expect(await error({ did: foreign.did, serviceId: foreign.serviceIds[0] })).toEqual([400, { error: `${net}Unable to get dataset files` }]);
+    expect(await error({ did: foreign.did, serviceId: foreign.serviceIds[0] })).toEqual([
+      400,
+      { error: `${net}Unable to get dataset files` },
+    ]);
   });
 
   test.each(['http://10.0.0.1/', 'http://169.254.169.254/latest', 'http://[::1]:1/', 'http://0x7f.0.0.2/'])('nobody learns whether %s is there', async (url) => {
@@ -160,10 +172,7 @@ describe('GET initialize', () => {
     expect(await error({ documentId: aDid(), serviceId: '1' })).toEqual([400, { error: 'Cannot resolve DID' }]);
     expect(await error({ documentId: asset.did, serviceId: '1' })).toEqual([400, { error: `${net}Invalid serviceId.` }]);
     const compute = await classic.world.publishDataset();
-    expect(await error(nameOf(compute))).toEqual([
-      400,
-      { error: `${net}Use the initializeCompute endpoint to initialize compute jobs.` },
-    ]);
+    expect(await error(nameOf(compute))).toEqual([400, { error: `${net}Use the initializeCompute endpoint to initialize compute jobs.` }]);
     const denied = await publishAccess({ credentials: { deny: [{ type: 'address', values: [consumerAddress] }] } });
     expect(await error(nameOf(denied))).toEqual([
       400,
@@ -173,7 +182,11 @@ describe('GET initialize', () => {
     await setAssetState(classic.world.chain.accounts.publisher, ended.nftAddress, 2);
     expect(await error(nameOf(ended))).toEqual([400, { error: `${net}Asset is not consumable.` }]);
     const broken = await publishAccess({ files: [urlFile((_req, res) => void res.writeHead(404).end())] });
-    for (const [one, fileIndex] of [[broken, '0'], [asset, '1']] as const) // prettier-ignore
+    for (const [one, fileIndex] of [
+      [broken, '0'],
+      [asset, '1'],
+    ] as const)
+      // prettier-ignore
       expect(await error({ ...nameOf(one), fileIndex })).toEqual([
         400,
         {

@@ -182,7 +182,9 @@ describe('a start', () => {
 
   test("uses nobody else's order", async () => {
     const stranger = classic.world.chain.accounts.otherConsumer;
-    expect(refused(await start(signedStart(rawDataset, { algorithm: raw }, stranger)))).toEqual(coded('dataset.serviceId', 'order_invalid'));
+    expect(refused(await start(signedStart(rawDataset, { algorithm: raw }, stranger)))).toEqual(
+      coded('dataset.serviceId', 'order_invalid'),
+    );
   });
 
   test('needs its fields', async () => {
@@ -207,7 +209,10 @@ describe('a start', () => {
   });
 
   test('in an environment for others is denied', async () => {
-    expect(refused(await start(signedStart(rawDataset, { algorithm: raw, environment: 'private' })))).toEqual([403, { error: 'Access denied' }]);
+    expect(refused(await start(signedStart(rawDataset, { algorithm: raw, environment: 'private' })))).toEqual([
+      403,
+      { error: 'Access denied' },
+    ]);
   });
 
   test('in an environment that is withdrawn may be asked for again, with the same request', async () => {
@@ -225,7 +230,7 @@ describe('a start', () => {
 /** Changes the document of an asset as its publisher. */
 const rewrite = async (asset: PublishedAsset, change: (ddo: Record<string, unknown>) => unknown): Promise<PublishedAsset> => {
   const { publisher, provider } = classic.world.chain.accounts;
-  const ddo = change(structuredClone(asset.ddo) as Record<string, unknown>);
+  const ddo = change(structuredClone(asset.ddo));
   await setDocument({ signer: publisher, providerPublicKey: publicKeyOf(provider.privateKey), providerUrl: 'http://x' }, { nftAddress: asset.nftAddress, ddo });
   return asset;
 }; // prettier-ignore
@@ -380,7 +385,11 @@ describe('the checks of a start, in their order', () => {
 
   test('20: the algorithm was ordered', async () => {
     const { transferTxId: _missing, ...algorithm } = good.algorithm;
-    for (const named of [algorithm, { ...algorithm, transferTxId: aTransaction() }, { ...algorithm, transferTxId: good.dataset.transferTxId }])
+    for (const named of [
+      algorithm,
+      { ...algorithm, transferTxId: aTransaction() },
+      { ...algorithm, transferTxId: good.dataset.transferTxId },
+    ])
       expect(await withAlgorithm(named)).toEqual(coded('algorithm', 'in_use_or_not_on_chain'));
   });
 
@@ -431,9 +440,9 @@ describe('initializeCompute', () => {
   });
 
   test('has no algorithm for raw code', async () => {
-    expect(Object.keys((await quote({ datasets: [nameAsset(await publish({ compute: anyRaw }))], algorithm: raw })).body as object)).toEqual([
-      'datasets',
-    ]);
+    expect(
+      Object.keys((await quote({ datasets: [nameAsset(await publish({ compute: anyRaw }))], algorithm: raw })).body as object),
+    ).toEqual(['datasets']);
   });
 
   test('answers a good order as it is, and one whose fee ends too early with a new fee to reuse it with', async () => {

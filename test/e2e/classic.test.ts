@@ -170,15 +170,15 @@ describeOnEngine('the classic API, with the unmodified client library of its gen
       await expect(person.call('computeStatus', { agreementId })).resolves.toMatchObject([{ jobId }]);
       await expect(person.call('computeDelete', { did: first.did, jobId })).resolves.toBe('');
 
-      const again = await quote([request.dataset, ...request.additional], request.algorithm);
+      const again = await quote([request.dataset, ...request.additional], request.algorithm, 'local', inSeconds(300));
       expect(again).toEqual({ datasets: [{ validOrder: firstTx }, { validOrder: secondTx }], algorithm: { validOrder: algorithmTx } });
       const renewed = await quote([request.dataset], request.algorithm, 'local', inSeconds(3_000));
       expect(renewed.datasets[0]).toMatchObject({ validOrder: firstTx, providerFee: { providerFeeAmount: '0' } });
       const reusedTx = await order(renewed.datasets[0]!, first);
       expect(reusedTx).not.toBe(firstTx);
-      const second_ = await start({ ...request, dataset: nameAsset(first, reusedTx) });
-      expect(second_.jobId).not.toBe(jobId);
-      expect(await awaitEnd(second_.jobId)).toMatchObject({ status: 70 });
+      const repeated = await start({ ...request, dataset: nameAsset(first, reusedTx) });
+      expect(repeated.jobId).not.toBe(jobId);
+      expect(await awaitEnd(repeated.jobId)).toMatchObject({ status: 70 });
     },
     3 * patienceMs,
   );

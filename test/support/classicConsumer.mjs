@@ -84,7 +84,7 @@ const order = async ({ item, datatokenAddress, consumer }) => {
 };
 
 const download = async (url) => {
-  const response = await fetch(url);
+  const response = await globalThis.fetch(url);
   const text = await response.text();
   return { status: response.status, name: /attachment;filename=(.+)/.exec(response.headers.get('content-disposition') ?? '')?.[1], text };
 };

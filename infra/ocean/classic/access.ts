@@ -27,8 +27,7 @@ export interface ClassicAccessRequest {
 }
 
 /** A good order, or what to order. */
-export type ClassicAccessQuote =
-  { readonly validOrder: string } | { readonly datatoken: string; readonly providerFee: SignedProviderFee };
+export type ClassicAccessQuote = { readonly validOrder: string } | { readonly datatoken: string; readonly providerFee: SignedProviderFee };
 
 /** Ocean's list of networks has a name for each chain; the local one is called so by every classic Provider. */
 const networkName = ({ chains }: AccessDeps, chainId: number): string =>
@@ -38,7 +37,7 @@ interface Found {
   readonly asset: Asset;
   readonly service: DdoService;
   /** @returns the failure with the network's name before the text */
-  fail(text: string): JobFailure;
+  readonly fail: (text: string) => JobFailure;
 }
 
 const refuse = (text: string): JobFailure => new JobFailure('RequestInvalid', text);
@@ -129,8 +128,10 @@ export const createClassicAccess = (deps: AccessDeps) => {
       return access.describeFiles({ reference, ...options });
     },
     /** The same of a file object of whoever asks. @throws JobFailure RequestInvalid */
-    describeObject: (fileObject: unknown, options: { readonly checksum: boolean; readonly userdata: unknown }): Promise<readonly FileFacts[]> =>
-      access.describeFiles({ fileObject, ...options }),
+    describeObject: (
+      fileObject: unknown,
+      options: { readonly checksum: boolean; readonly userdata: unknown },
+    ): Promise<readonly FileFacts[]> => access.describeFiles({ fileObject, ...options }),
     /** @throws JobFailure RequestInvalid, OrderPending, ChainUnavailable */
     initialize: createQuote(deps, access),
     /** @throws JobFailure RequestInvalid, OrderPending, ChainUnavailable */

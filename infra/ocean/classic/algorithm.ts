@@ -88,7 +88,11 @@ export const requireRunnable = (algorithm: ClassicAlgorithm, opened: OpenedAlgor
 };
 
 /** What is wrong with a container section; null when it names entrypoint, image and a sha256 checksum. */
-const whyNotContainer = (container: { readonly entrypoint?: string; readonly image?: string; readonly checksum?: string }): string | null => {
+const whyNotContainer = (container: {
+  readonly entrypoint?: string;
+  readonly image?: string;
+  readonly checksum?: string;
+}): string | null => {
   const { entrypoint = '', image = '', checksum = '' } = container;
   if ([entrypoint, image, checksum].includes('')) return 'missing_entrypoint_image_checksum';
   return checksum.startsWith('sha256:') ? null : 'checksum_prefix';

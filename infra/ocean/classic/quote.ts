@@ -22,8 +22,7 @@ export interface ClassicQuoteRequest extends Omit<ClassicCheckRequest, 'isOrderN
 
 /** `validOrder` alone: use it. With a fee: reuse it with that fee. A fee alone: order. */
 export type ClassicItem =
-  | { readonly validOrder: string }
-  | { readonly datatoken: string; readonly providerFee: SignedProviderFee; readonly validOrder?: string };
+  { readonly validOrder: string } | { readonly datatoken: string; readonly providerFee: SignedProviderFee; readonly validOrder?: string };
 
 export interface ClassicQuote {
   /** in the order of the request */
@@ -87,7 +86,9 @@ export const createClassicQuotes = (deps: ClassicQuoteDeps) => {
       quoteItem(deps, request, { inspected, transferTxId, role, rate: isCharged ? rate : null });
     const [quotedAlgorithm, ...quotedDatasets] = await Promise.all([
       algorithm === null ? null : quoteOne(algorithm, request.algorithm.transferTxId, 'algorithm', false),
-      ...datasets.map((inspected, position) => quoteOne(inspected, request.datasets[position]?.transferTxId ?? null, 'dataset', position === 0)),
+      ...datasets.map((inspected, position) =>
+        quoteOne(inspected, request.datasets[position]?.transferTxId ?? null, 'dataset', position === 0),
+      ),
     ]);
     const items = quotedDatasets.filter((item) => item !== null);
     return { kind: 'good', value: { datasets: items, ...(quotedAlgorithm && { algorithm: quotedAlgorithm }) } };

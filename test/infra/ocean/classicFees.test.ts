@@ -61,12 +61,17 @@ describe('fee amounts', () => {
 
   test('are never above the exact value, and less than one unit below it', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 0, max: 10 ** 9 }), fc.bigInt(0n, 10n ** 24n), fc.integer({ min: 0, max: 18 }), (seconds, units, scale) => {
-        const amount = feeAmount({ perMinute: { units, scale }, decimals: 18 }, seconds);
-        const exact = BigInt(seconds) * units * 10n ** 18n;
-        const unit = 60n * 10n ** BigInt(scale);
-        expect(amount * unit <= exact && exact < (amount + 1n) * unit).toBe(true);
-      }),
+      fc.property(
+        fc.integer({ min: 0, max: 10 ** 9 }),
+        fc.bigInt(0n, 10n ** 24n),
+        fc.integer({ min: 0, max: 18 }),
+        (seconds, units, scale) => {
+          const amount = feeAmount({ perMinute: { units, scale }, decimals: 18 }, seconds);
+          const exact = BigInt(seconds) * units * 10n ** 18n;
+          const unit = 60n * 10n ** BigInt(scale);
+          expect(amount * unit <= exact && exact < (amount + 1n) * unit).toBe(true);
+        },
+      ),
     );
   });
 });
