@@ -49,6 +49,8 @@ export interface Assets extends Access {
   quote(request: QuoteRequest, environment: ComputeEnvironment): Promise<Quote>;
   /** @returns `0x…` hex text that only this provider can open */
   encrypt(bytes: Uint8Array): string;
+  /** Opens what was encrypted to this provider; null for anything else. */
+  decrypt(hex: string): Uint8Array | null;
   /** The plaintext of an asset's document that was encrypted to this provider. */
   decryptDocument(request: DecryptRequest): Promise<Uint8Array>;
   /**

@@ -11,6 +11,7 @@ import { pricedChainsOf } from './environmentView.ts';
 import { requireEnvironment, requireOffered } from './environments.ts';
 import { readAlgorithm, readDataset, readResources, refusePriced, refuseUnoffered } from './requestParts.ts';
 import { chainNumber, initializeAnswer, initializeInput } from './schemas.ts';
+import { refuseSealed } from './sealedFields.ts';
 
 type Body = Readonly<Record<string, unknown>>;
 
@@ -73,6 +74,7 @@ export const initializeCompute = (deps: Pick<ApiDeps, 'assets' | 'environments' 
   async function initializeCompute(req, res) {
     const { plain } = requireJsonObject(req);
     const { request, environment } = readQuoteRequest(plain, deps);
+    refuseSealed(deps.assets, plain);
     await requireOffered(deps.withdrawals, environment);
     const { datasets, algorithm, payment } = await deps.assets.quote(request, environment);
     // a bare file object needs no order

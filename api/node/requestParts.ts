@@ -129,10 +129,4 @@ export const refuseUnoffered = (request: Readonly<Record<string, unknown>>): voi
     throw new Refusal(400, 'output and outputBucketId are mutually exclusive');
   }
   if (!isAbsent(request['outputBucketId'])) throw new Refusal(400, 'Persistent buckets are not offered here: leave out outputBucketId');
-  if (!isAbsent(request['output'])) {
-    throw new Refusal(400, 'Remote output storage is not offered here: leave out output and fetch the results with computeResult');
-  }
-  if (!isAbsent(request['encryptedDockerRegistryAuth'])) {
-    throw new Refusal(400, 'Private image registries are not offered here: leave out encryptedDockerRegistryAuth and use a public image');
-  }
 };

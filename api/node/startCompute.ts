@@ -13,6 +13,7 @@ import { requireEnvironment, requireOffered } from './environments.ts';
 import { renderJob } from './jobView.ts';
 import { olderMessages, onlyIf } from './olderMessages.ts';
 import { computeJobs, freeStartInput, startInput } from './schemas.ts';
+import { refuseSealed } from './sealedFields.ts';
 import { readStartRequest, startCommand, toJobSpec, type StartRequest } from './startRequest.ts';
 
 type StartDeps = Pick<ApiDeps, 'ledger' | 'jobs' | 'assets' | 'tokens' | 'environments' | 'withdrawals' | 'acceptsOlderMessages'>;
@@ -37,7 +38,7 @@ const rememberedVerdict = (row: JobRow, { caller, isFree }: Asked): StartVerdict
  * Reserves the job under its nonce, then has it judged. A job that was reserved before is not reserved again: its
  * remembered verdict is the answer, or, where there is none yet, the verdict on the same start.
  */
-const startJob = async ({ ledger, jobs, environments, withdrawals }: StartDeps, asked: Asked): Promise<StartVerdict> => {
+const startJob = async ({ ledger, jobs, assets, environments, withdrawals }: StartDeps, asked: Asked): Promise<StartVerdict> => {
   const { caller, jobId, request, isFree } = asked;
   const known = await ledger.readJob(jobId);
   const remembered = known && rememberedVerdict(known, asked);
@@ -45,6 +46,7 @@ const startJob = async ({ ledger, jobs, environments, withdrawals }: StartDeps, 
   const whatIsAsked = async () => {
     const environment = requireEnvironment(environments, request.environment);
     await requireOffered(withdrawals, environment);
+    refuseSealed(assets, request);
     return { environment, spec: toJobSpec({ request, jobId, consumerAddress: caller.address, environment, isFree }) };
   };
   const { spec, environment } = await whatIsAsked().catch(async (err: unknown) => {

@@ -44,10 +44,13 @@ const readDigests = async ({ inspected, userdata }: PublishedAlgorithm, checksum
   } catch (err) {
     if (!(err instanceof SourceFailure)) throw err;
     const message = `the files of algorithm ${inspected.asset.ddo.did} cannot be checked: ${err.message}`;
-    if (err.kind === 'permanent') throw new JobFailure('AlgorithmUnavailable', message, { cause: err });
+    if (err.kind === 'permanent') throw new JobFailure('AlgorithmUnavailable', `${missingChecksums} (${message})`, { cause: err });
     throw new JobFailure('InputUnavailable', message, { cause: err, retryAfterSeconds: 2 });
   }
 };
+
+/** The text that clients know from Ocean Node. */
+const missingChecksums = 'Failed to retrieve algorithm checksums. Both container and files checksums are required.';
 
 const requireRawAllowed = (datasets: readonly InspectedService[]): void => {
   for (const { asset, service } of datasets) {

@@ -13,6 +13,8 @@ const sets = {
   current: { name: 'clients', sources: path.join(import.meta.dirname, 'clients') },
   /** speaks to a classic Provider */
   classic: { name: 'clients-classic', sources: path.join(import.meta.dirname, 'clients', 'classic') },
+  /** signs the older messages of the node style */
+  older: { name: 'clients-older', sources: path.join(import.meta.dirname, 'clients', 'older') },
 } as const;
 
 /** Name of a set of client libraries. */

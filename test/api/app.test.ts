@@ -10,6 +10,12 @@ import { aWallet, signed, sign } from './support/consumer.ts';
 
 const bodyPaths = ['/api/services/compute', '/api/services/freeCompute', '/api/services/initializeCompute'];
 
+/** and those that ask for no job */
+const allBodyPaths = [
+  ...bodyPaths,
+  ...['fileInfo', 'decrypt', 'auth/token', 'auth/token/invalidate'].map((name) => `/api/services/${name}`),
+];
+
 const isRefusal = ({ status, type, text }: request.Response): boolean => {
   JSON.parse(text);
   return status >= 400 && status < 500 && type === 'application/json';
@@ -141,7 +147,7 @@ describe('bodies', () => {
     ['a broken surrogate', '{"algorithm":"\\ud800"}'],
     ['a huge number', '{"maxJobDuration":1e999,"nonce":1e999}'],
   ])('%s is a 400', async (_what, body) => {
-    for (const path of bodyPaths) {
+    for (const path of allBodyPaths) {
       const response = await send(path, body);
       expect([response.status, isRefusal(response)]).toEqual([400, true]);
     }
@@ -177,7 +183,7 @@ describe('bodies', () => {
       fc.json().map((text) => text.slice(0, -1)),
     );
     await fc.assert(
-      fc.asyncProperty(fc.constantFrom(...bodyPaths), hostile, async (path, body) => isRefusal(await send(path, body))),
+      fc.asyncProperty(fc.constantFrom(...allBodyPaths), hostile, async (path, body) => isRefusal(await send(path, body))),
       { numRuns: 150 },
     );
   });
@@ -246,6 +252,8 @@ describe('bodies', () => {
       ['get', '/api/services/computeStreamableLogs', 'getComputeStreamableLogs'],
       ['get', '/api/services/nonce', 'encrypt'],
       ['get', '/api/services/computeEnvironments', 'encrypt'],
+      ['get', '/api/services/initialize', 'encrypt'],
+      ['get', '/api/services/download', 'download'],
     ] as const;
     const value = fc.oneof(
       fc.string({ unit: 'binary', maxLength: 60 }),
@@ -253,7 +261,9 @@ describe('bodies', () => {
     );
     const query = fc.record(
       Object.fromEntries(
-        ['jobId', 'index', 'agreementId', 'userAddress', 'chainId', 'consumerAddress', 'nonce', 'signature'].map((name) => [name, value]),
+        ['jobId', 'index', 'agreementId', 'userAddress', 'chainId', 'consumerAddress', 'nonce', 'signature']
+          .concat(['documentId', 'serviceId', 'fileIndex', 'transferTxId', 'userdata'])
+          .map((name) => [name, value]),
       ),
       { requiredKeys: [] },
     );
@@ -267,6 +277,31 @@ describe('bodies', () => {
         return response.status < 500;
       }),
       { numRuns: 300 },
+    );
+  });
+});
+
+describe('tokens', () => {
+  test('whatever an Authorization header says: refused or no token, never a 5xx', async () => {
+    const app = createApp(aWorld().deps);
+    const wallet = aWallet();
+    const part = fc.oneof(
+      fc.base64String({ maxLength: 80 }),
+      fc.constantFrom('eyJhbGciOiJub25lIn0', 'e30', '', 'Bearer', 'undefined', '.'),
+    );
+    const header = fc
+      .array(part, { maxLength: 4 })
+      .chain((parts) => fc.constantFrom(parts.join('.'), parts.join(' '), `Bearer ${parts.join('.')}`));
+    await fc.assert(
+      fc.asyncProperty(header, async (authorization) => {
+        const response = await request(app)
+          .get('/api/services/compute')
+          .query({ consumerAddress: wallet.address })
+          .set('Authorization', authorization);
+        JSON.parse(response.text);
+        return response.status === 401 || (response.status === 200 && response.text === '[]');
+      }),
+      { numRuns: 200 },
     );
   });
 });

@@ -25,6 +25,34 @@ describe('GET /', () => {
   });
 });
 
+describe('service endpoints', () => {
+  test('have the names and paths that clients look for', () => {
+    const services = (names: Record<string, string>) =>
+      Object.fromEntries(Object.entries(names).map(([name, call]) => [name, call.replace(' ', ' /api/services/').split(' ')]));
+    expect(serviceEndpoints).toEqual(
+      services({
+        computeEnvironments: 'GET computeEnvironments',
+        computeResult: 'GET computeResult',
+        initializeCompute: 'POST initializeCompute',
+        computeStart: 'POST compute',
+        freeCompute: 'POST freeCompute',
+        computeStreamableLogs: 'GET computeStreamableLogs',
+        computeStatus: 'GET compute',
+        computeStop: 'PUT compute',
+        computeDelete: 'DELETE compute',
+        fileInfo: 'POST fileInfo',
+        download: 'GET download',
+        encrypt: 'POST encrypt',
+        decrypt: 'POST decrypt',
+        initialize: 'GET initialize',
+        nonce: 'GET nonce',
+        generateAuthToken: 'POST auth/token',
+        invalidateAuthToken: 'POST auth/token/invalidate',
+      }),
+    );
+  });
+});
+
 describe('GET nonce', () => {
   test('an address that never signed has nonce "0", and none is written', async () => {
     const { deps, ledger } = aWorld();

@@ -133,19 +133,7 @@ describe.each<Kind>(['paid', 'free'])('starting a %s job', (kind) => {
     ['a resource nobody has', { resources: [{ id: 'gpu', amount: 1 }] }, 400, 'Not enough gpu resources. Requested 1, but max is 0'],
     ['metadata over 1024 characters', { metadata: { a: 'x'.repeat(1_020) } }, 400, 'Metadata size is too large'],
     ['output with a bucket', { output: 'ab', outputBucketId: 'b' }, 400, 'output and outputBucketId are mutually exclusive'],
-    [
-      'output',
-      { output: 'abcd' },
-      400,
-      'Remote output storage is not offered here: leave out output and fetch the results with computeResult',
-    ],
     ['bucket', { outputBucketId: 'b' }, 400, 'Persistent buckets are not offered here: leave out outputBucketId'],
-    [
-      'registry credentials',
-      { encryptedDockerRegistryAuth: 'ab' },
-      400,
-      'Private image registries are not offered here: leave out encryptedDockerRegistryAuth and use a public image',
-    ],
     [
       'dockerfile',
       { algorithm: { meta: { rawcode: 'x', container: { image: 'node', dockerfile: 'FROM x' } } } },

@@ -294,6 +294,7 @@ export const aWorld = (over: Partial<ApiDeps> = {}) => {
       },
       ...{ describeFiles: noAsset, quoteAccess: noAsset, authorizeDownload: noAsset, decryptDocument: noAsset },
       encrypt: (bytes) => hexlify(bytes.toReversed()),
+      decrypt: (hex) => Buffer.from(hex, 'hex').toReversed(),
       verifyMessage: async (signed) => isSignedBy(signed),
       providerAddress: provider.address,
       nodePublicKey: provider.signingKey.compressedPublicKey,

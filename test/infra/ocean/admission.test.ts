@@ -341,7 +341,7 @@ describe('admit and trust', () => {
     await expect(world.ocean.admit(free(dataset, algorithm), environment)).rejects.toEqual(
       refusal(
         'AlgorithmUnavailable',
-        `the files of algorithm ${algorithm.did} cannot be checked: the data source answered with status 404`,
+        `Failed to retrieve algorithm checksums. Both container and files checksums are required. (the files of algorithm ${algorithm.did} cannot be checked: the data source answered with status 404)`,
       ),
     );
   });

@@ -1,0 +1,66 @@
+/** `output` and `encryptedDockerRegistryAuth`: JSON that clients encrypt to this provider. Node-style Provider API §6. */
+
+import { z } from 'zod';
+import { isAbsent } from '../authentication.ts';
+import { parseExactJson } from '../losslessJson.ts';
+import type { Assets } from '../ports.ts';
+import { Refusal } from '../problems.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const fewestKeyBytes = 32;
+const hexText = /^(0x)?([0-9a-fA-F]{2})+$/;
+
+const outputShape = z.object({
+  remoteStorage: z.looseObject({}),
+  encryption: z.object({ encryptMethod: z.unknown().optional(), key: z.unknown().optional() }).nullish(),
+});
+const registryShape = z.union([
+  z.object({ auth: z.string().min(1) }),
+  z.object({ username: z.string().min(1), password: z.string().min(1) }),
+]);
+
+/** @throws Refusal 400 that says what is wrong, and nothing of what is in it */
+const open = (assets: Pick<Assets, 'decrypt'>, sealed: unknown, problem: string): unknown => {
+  if (typeof sealed !== 'string' || !hexText.test(sealed)) throw new Refusal(400, `${problem}it is no hex text`);
+  const bytes = assets.decrypt(sealed);
+  if (bytes === null) throw new Refusal(400, `${problem}it is not encrypted to the key of this provider`);
+  try {
+    return parseExactJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    throw new Refusal(400, `${problem}it holds no JSON`);
+  }
+};
+
+const checkEncryption = ({ encryptMethod, key }: { encryptMethod?: unknown; key?: unknown }): void => {
+  if (isAbsent(key)) throw new Refusal(400, 'Encryption required, but no key');
+  if (typeof encryptMethod !== 'string' || encryptMethod.toUpperCase() !== 'AES')
+    throw new Refusal(400, 'Only AES encryption is supported');
+  if (typeof key !== 'string' || !hexText.test(key)) throw new Refusal(400, 'Invalid output: its AES key is no hex text');
+  const bytes = key.replace(/^0x/, '').length / 2;
+  if (bytes < fewestKeyBytes) throw new Refusal(400, `AES key must be at least 32 bytes (64 hex chars), got ${bytes} bytes`);
+};
+
+const refuseOutput = (assets: Pick<Assets, 'decrypt'>, output: unknown): never => {
+  const parsed = outputShape.safeParse(open(assets, output, 'Invalid output: '));
+  if (!parsed.success) throw new Refusal(400, 'Invalid output: it names no remoteStorage');
+  if (parsed.data.encryption) checkEncryption(parsed.data.encryption);
+  throw new Refusal(400, 'Storage class has no support for upload: leave out output and fetch the results with computeResult');
+};
+
+const refuseRegistry = (assets: Pick<Assets, 'decrypt'>, sealed: unknown): never => {
+  const problem = 'Invalid encryptedDockerRegistryAuth :';
+  const parsed = registryShape.safeParse(open(assets, sealed, problem));
+  if (!parsed.success) throw new Refusal(400, `${problem}it has neither auth nor username and password`);
+  throw new Refusal(400, 'Private image registries are not offered here: leave out encryptedDockerRegistryAuth and use a public image');
+};
+
+/**
+ * Features that are not offered here; ignoring them would break a promise, so what asks for them is refused, with the
+ * mistakes in it first.
+ * @throws Refusal 400
+ */
+export const refuseSealed = (assets: Pick<Assets, 'decrypt'>, { output, encryptedDockerRegistryAuth }: Fields): void => {
+  if (!isAbsent(output)) refuseOutput(assets, output);
+  if (!isAbsent(encryptedDockerRegistryAuth)) refuseRegistry(assets, encryptedDockerRegistryAuth);
+};
