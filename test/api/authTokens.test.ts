@@ -202,6 +202,34 @@ const aFinishedJob = (world: TokenWorld, owner: string, running: boolean) => {
   return row;
 };
 
+describe('what else a token is good for', () => {
+  test('encrypt', async () => {
+    const world = aTokenWorld();
+    const token = await aToken(world, aWallet());
+    const send = (authorization: string) =>
+      call(world.app, 'post', '/api/services/encrypt', (test) =>
+        test.set('Authorization', authorization).set('Content-Type', 'application/octet-stream').send('x'),
+      );
+    expect([(await send(token)).status, (await send(`${token}x`)).status]).toEqual([200, 401]);
+  });
+
+  test('a viewer reads results and logs, and stops nothing', async () => {
+    const world = aTokenWorld();
+    const viewer = aWallet();
+    const token = await aToken(world, viewer);
+    const { jobId } = aFinishedJob(world, anAddress(), true);
+    world.ledger.change(jobId, { additionalViewers: [viewer.address.toLowerCase()] });
+    world.ledger.endWhenFollowed(jobId);
+    const ask = async (method: 'get' | 'put', path: string, query: object = {}) =>
+      (await call(world.app, method, `/api/services/${path}`, (test) => test.query({ jobId, ...query }).set('Authorization', token)))
+        .status;
+    expect(await ask('put', 'compute')).toBe(403);
+    expect(await ask('get', 'computeStreamableLogs')).toBe(200);
+    expect(await ask('get', 'computeResult', { index: '0' })).toBe(200);
+    expect(world.jobs.stopped).toEqual([]);
+  });
+});
+
 describe('calls with a token', () => {
   const callWith = (world: TokenWorld, index: number, jobId: string, token: string, over: Record<string, string> = {}) => {
     const [, method, path, query] = tokenCalls[index]!;
