@@ -42,7 +42,10 @@ export const nodeDescription: ApiDescription = {
 
 const describeRefusals = (route: Route, about: ApiDescription): RouteConfig['responses'] =>
   Object.fromEntries(
-    [...route.refusals, 429, 500].map((status) => [status, { description: refusalTexts[status] ?? 'Refused', content: about.refusal(route) }]),
+    [...route.refusals, 429, 500].map((status) => [
+      status,
+      { description: refusalTexts[status] ?? 'Refused', content: about.refusal(route) },
+    ]),
   );
 
 const describeAnswers = ({ answers }: Route): RouteConfig['responses'] =>

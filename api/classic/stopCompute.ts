@@ -55,7 +55,8 @@ export const stopClassicCompute = (deps: ClassicDeps): RequestHandler =>
   };
 
 /** What `GET nonce` answers, and 1 more: ocean.js signs that for a delete, and does not send it. */
-const guessNonce = async (deps: ClassicDeps, address: string | null): Promise<string> => String(BigInt(await readNonce(deps, address)) + 1n);
+const guessNonce = async (deps: ClassicDeps, address: string | null): Promise<string> =>
+  String(BigInt(await readNonce(deps, address)) + 1n);
 
 /** Answers an empty text: results expire by themselves, and nothing is deleted before. */
 export const deleteClassicCompute = (deps: ClassicDeps): RequestHandler =>

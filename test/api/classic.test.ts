@@ -5,6 +5,7 @@ import { classicStatusText } from '../../api/classic/jobView.ts';
 import { withoutUrls } from '../../api/classic/problems.ts';
 import { classicEndpoints } from '../../api/classic/root.ts';
 import { classicRoutes } from '../../api/classic/routes.ts';
+import { createRates } from '../../api/rates.ts';
 import { JobFailure } from '../../workflows/contract/failures.ts';
 import { aJobId, aSpec, anAddress, anAdmission, aTransaction } from '../support/builders.ts';
 import {
@@ -154,6 +155,33 @@ describe('every request', () => {
     expect([status, body, headers['retry-after']]).toEqual([503, { error: 'the ledger does not answer at the moment' }, '5']);
   });
 
+  test('is counted, and one too many is told when to come again', async () => {
+    const rates = createRates({ perIpPerMinute: 1, perAddressPerMinute: 0, trustedProxies: [] });
+    const app = createClassicApp({ ...classic.deps, rates });
+    expect((await callClassic(app, 'get', '/')).status).toBe(200);
+    const { status, body, headers } = await callClassic(app, 'get', '/');
+    expect([status, body]).toEqual([429, { error: expect.stringMatching(/^Rate limit exceeded/) }]);
+    expect(Number(headers['retry-after'])).toBeGreaterThan(0);
+  });
+
+  test.each(['signature', 'token'])('of one consumer is counted once its %s was found good', async (proof) => {
+    const rates = createRates({ perIpPerMinute: 0, perAddressPerMinute: 1, trustedProxies: [] });
+    const app = createClassicApp({ ...classic.deps, rates });
+    const wallet = aWallet();
+    const AuthToken = classic.deps.tokens.issue({ address: wallet.address, nonce: '0', validUntilMs: null });
+    const stop = (nonce: number, signer = wallet) => {
+      const jobId = aJobId();
+      const signature = proof === 'token' ? undefined : signText(signer, `${wallet.address}${jobId}${nonce}`);
+      const body = { consumerAddress: wallet.address, jobId, nonce, signature };
+      return sendClassic(app, 'put', `${services}/compute`, body, proof === 'token' && signer === wallet ? { AuthToken } : {});
+    };
+    expect((await stop(1, aWallet())).status).toBe(400);
+    expect((await stop(1)).status).toBe(200);
+    expect((await stop(2)).status).toBe(429);
+    // the nonce is not spent by a request that is turned away
+    expect(await classic.opened.ledger.nonceOf(wallet.address)).toBe('1');
+  });
+
   test('the description is served', async () => {
     const { body } = await request(classic.app).get('/spec');
     const described = Object.entries(body.paths as Record<string, object>).flatMap(([path, methods]) =>
@@ -174,7 +202,9 @@ describe('bad input', () => {
     for (const value of anything) {
       const { status } = await sendClassic(classic.app, method, path, Object.fromEntries(fields.map((field) => [field, value])));
       expect([value, status >= 500]).toEqual([value, false]);
-      const query = Object.fromEntries(fields.map((field) => [field, typeof value === 'string' ? value.slice(0, 100) : JSON.stringify(value)]));
+      const query = Object.fromEntries(
+        fields.map((field) => [field, typeof value === 'string' ? value.slice(0, 100) : JSON.stringify(value)]),
+      );
       expect((await queryClassic(classic.app, method, path, query)).status).toBeLessThan(500);
     }
   });
