@@ -30,7 +30,7 @@ const shapeErrors = ({ errorShape }: Route): RequestHandler =>
   };
 
 /** Consumers may see which dependency is missing, not why: the reason goes to the log. */
-const withoutReasons = ({ health, logger }: Pick<ApiDeps, 'health' | 'logger'>): Record<string, HealthCheck> =>
+export const withoutReasons = ({ health, logger }: Pick<ApiDeps, 'health' | 'logger'>): Record<string, HealthCheck> =>
   Object.fromEntries(
     Object.entries(health).map(([name, check]) => [
       name,

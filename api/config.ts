@@ -41,6 +41,15 @@ export const apiConfig = z
     C2D_API_ENCRYPT_LIMIT: bytes(mebibyte, 25 * mebibyte),
     /** longest life of an auth token, and the life of one for which no end was asked */
     C2D_API_TOKEN_SECONDS: z.coerce.number().int().min(60).max(31_536_000).default(604_800),
+    /** port of the classic Provider API, on the same address; absent: it is not served; 0 lets the system choose */
+    C2D_CLASSIC_PORT: port.optional(),
+    /** serves the classic API below this path, too, e.g. `/provider` */
+    C2D_CLASSIC_BASE_PATH: z
+      .string()
+      .regex(/^(\/[A-Za-z0-9._~-]+)*$/, 'is not a path like /provider, without a slash at its end')
+      .default(''),
+    /** take stop and delete calls of ocean.js 3.3.3 and later, which leave the nonce unsigned or out */
+    C2D_CLASSIC_UNSIGNED_NONCES: flag.default(true),
     /** addresses that may have documents decrypted; none: everybody who signs */
     C2D_AUTHORIZED_DECRYPTERS: list.pipe(z.array(z.string().regex(/^0x[0-9a-fA-F]{40}$/, 'is not an address'))).prefault(''),
     /** requests of one IP address, and of one consumer, in a minute; 0: no limit */

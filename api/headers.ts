@@ -21,7 +21,8 @@ export const allowBrowsers: RequestHandler = function allowBrowsers(req, res, ne
     .status(204)
     .set({
       'Access-Control-Allow-Methods': 'GET, HEAD, POST, PUT, DELETE, OPTIONS',
-      'Access-Control-Allow-Headers': 'Authorization, Content-Type, Idempotency-Key, If-Range, Last-Event-ID, Range, X-Request-Id',
+      'Access-Control-Allow-Headers':
+        'Authorization, AuthToken, Content-Type, Idempotency-Key, If-Range, Last-Event-ID, Range, X-Request-Id',
       'Access-Control-Max-Age': '86400',
     })
     .end();

@@ -13,13 +13,15 @@ import { openOcean } from '../infra/ocean/openOcean.ts';
 import { parseConfig } from '../infra/process/config.ts';
 import { healthRoutes } from '../infra/process/health.ts';
 import { runProcess, type RunningProcess } from '../infra/process/lifecycle.ts';
-import { listen } from '../infra/process/listen.ts';
+import { listen, type Listener } from '../infra/process/listen.ts';
 import { createLogger } from '../infra/process/logger.ts';
 import { metricsRoute } from '../infra/process/metrics.ts';
 import { localStore } from '../infra/storage/local.ts';
 import { connectTemporal } from '../infra/temporal/connect.ts';
 import { createJobStarter } from '../infra/temporal/jobStarter.ts';
 import { createApp } from './app.ts';
+import { createClassicApp } from './classic/app.ts';
+import type { ClassicDeps } from './classic/ports.ts';
 import { apiConfig, type ApiConfig } from './config.ts';
 import { createMetrics } from './metrics.ts';
 import { createRates } from './rates.ts';
@@ -44,6 +46,18 @@ const connect = (config: ApiConfig, logger: ReturnType<typeof createLogger>) => 
   };
 };
 
+/** The classic API, if it is to be served. */
+const listenClassic = async (
+  config: ApiConfig,
+  deps: Omit<ClassicDeps, 'orders' | 'settings'>,
+  orders: ClassicDeps['orders'],
+): Promise<Listener | null> => {
+  if (config.C2D_CLASSIC_PORT === undefined) return null;
+  const settings = { basePath: config.C2D_CLASSIC_BASE_PATH, takesUnsignedNonces: config.C2D_CLASSIC_UNSIGNED_NONCES };
+  const app = createClassicApp({ ...deps, orders, settings });
+  return listen(app, { host: config.C2D_API_HOST, port: config.C2D_CLASSIC_PORT }, { name: 'classic' });
+};
+
 const start = async (): Promise<RunningProcess> => {
   const config = parseConfig(apiConfig, process.env);
   const logger = createLogger('api', config.C2D_LOG_LEVEL);
@@ -59,7 +73,7 @@ const start = async (): Promise<RunningProcess> => {
       : noWithdrawals;
   if (config.C2D_RUNTIME === 'kubernetes') addSealGauge(registry, withdrawals, environmentIds);
   const health = { ledger: ledger.check, temporal: () => temporal.check(), chains: () => ocean.check(), storage: () => results.check() };
-  const app = createApp({
+  const deps: Omit<ClassicDeps, 'orders' | 'settings'> = {
     ledger: { ...ledger, watchJob: (jobId, onChange) => changes.watch(jobId, onChange) },
     jobs: createJobStarter({ client: temporal.client, heartbeatSeconds: config.C2D_SILENCE_SECONDS }),
     results,
@@ -81,15 +95,17 @@ const start = async (): Promise<RunningProcess> => {
     logger,
     version,
     ending: ending.signal,
-  });
+  };
+  const app = createApp(deps);
   const operations = express().use(healthRoutes(health), metricsRoute(registry), withdrawalRoutes(withdrawals, environmentIds));
   const listener = await listen(
     app,
     { host: config.C2D_API_HOST, port: config.C2D_API_PORT },
     { name: 'api', onDrain: () => ending.abort() },
   );
+  const classicListener = await listenClassic(config, deps, ocean.classic);
   const healthListener = await listen(operations, { host: config.C2D_HEALTH_HOST, port: config.C2D_HEALTH_PORT }, { name: 'health' });
-  logger.info({ url: listener.url, health: healthListener.url }, 'the API is ready');
+  logger.info({ url: listener.url, classic: classicListener?.url, health: healthListener.url }, 'the API is ready');
   return {
     logger,
     parts: [
@@ -98,6 +114,7 @@ const start = async (): Promise<RunningProcess> => {
       { name: 'temporal', close: () => temporal.close() },
       { name: 'ocean', close: async () => ocean.close() },
       healthListener,
+      ...(classicListener === null ? [] : [classicListener]),
       listener,
     ],
   };

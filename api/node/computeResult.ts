@@ -19,7 +19,8 @@ const readIndex = (value: unknown): number => {
   return Number(value);
 };
 
-const findResult = (row: JobRow, index: number): ResultEntry => {
+/** @throws Refusal 404 */
+export const findResult = (row: JobRow, index: number): ResultEntry => {
   if (row.results.length === 0) throw new Refusal(404, `No results for job ${row.jobId}`);
   const entry = row.results.find((result) => result.index === index);
   if (entry === undefined) throw new Refusal(404, `No such index ${index} in this compute job`);
@@ -56,6 +57,14 @@ export const sendResult = async (
   await pipeline(bytes, res);
 };
 
+/** As `sendResult`; a client that goes away in the middle is nobody's failure. */
+export const deliverResult: typeof sendResult = async (deps, file, req, res) => {
+  await sendResult(deps, file, req, res).catch((err: unknown) => {
+    // nobody is left to tell
+    if (!(res.headersSent && req.socket.destroyed)) throw err;
+  });
+};
+
 /** Streams a file to the job's owner or a viewer, as fast as the client takes it. */
 export const readResult = (deps: Pick<ApiDeps, 'ledger' | 'assets' | 'tokens' | 'results' | 'acceptsOlderMessages'>): RequestHandler =>
   async function readResult(req, res) {
@@ -69,10 +78,7 @@ export const readResult = (deps: Pick<ApiDeps, 'ledger' | 'assets' | 'tokens' | 
     if (!mayView(row, caller.address)) {
       throw new Refusal(403, `${caller.address} is not authorized to get results for job with id ${row.jobId}`);
     }
-    await sendResult(deps, { row, entry: findResult(row, position) }, req, res).catch((err: unknown) => {
-      // the client went away in the middle: nobody is left to tell
-      if (!(res.headersSent && req.socket.destroyed)) throw err;
-    });
+    await deliverResult(deps, { row, entry: findResult(row, position) }, req, res);
   };
 
 const bytes = z.string().meta({ format: 'binary' });

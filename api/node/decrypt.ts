@@ -31,7 +31,8 @@ const readFlags = (value: unknown): number | null => {
   return typeof flags === 'number' && Number.isInteger(flags) && flags >= 0 && flags < 256 ? flags : null;
 };
 
-const readDocument = ({ transactionId, encryptedDocument, flags, documentHash }: Body): DecryptRequest['document'] => {
+/** The document that a body names or brings; null for neither. */
+export const readDocument = ({ transactionId, encryptedDocument, flags, documentHash }: Body): DecryptRequest['document'] => {
   if (typeof transactionId === 'string' && !isAbsent(transactionId)) return { transactionId };
   const bits = readFlags(flags);
   if (typeof encryptedDocument !== 'string' || typeof documentHash !== 'string' || bits === null) return null;

@@ -69,6 +69,14 @@ const describe = (res: Response, { opened, range }: Opening, name: string): void
   res.setHeader('Content-Type', harmlessType.test(type) ? type : 'application/octet-stream');
 };
 
+/** Streams an ordered file as fast as the client takes it. A client that goes away is nobody's failure. */
+export const deliverFile = async (file: OrderedFile, fallbackName: string, req: Request, res: Response): Promise<void> => {
+  await send(file, fallbackName, req, res).catch((err: unknown) => {
+    // nobody is left to tell
+    if (!req.socket.destroyed) throw err;
+  });
+};
+
 const send = async (file: OrderedFile, fallbackName: string, req: Request, res: Response): Promise<void> => {
   const gone = new AbortController();
   res.once('close', () => gone.abort());
@@ -96,10 +104,7 @@ export const downloadFile = (deps: Pick<ApiDeps, 'assets' | 'ledger' | 'tokens' 
         userdata: readUserdata(userdata),
       },
     });
-    await send(file, `file-${fileIndex}`, req, res).catch((err: unknown) => {
-      // the client went away: nobody is left to tell
-      if (!req.socket.destroyed) throw err;
-    });
+    await deliverFile(file, `file-${fileIndex}`, req, res);
   };
 
 const bytes = z.string().meta({ format: 'binary' });

@@ -112,6 +112,9 @@ export const createAccess = (deps: AccessDeps) => ({
    */
   describeFiles: createFilesLook(deps),
 
+  /** The bytes of a file. @throws JobFailure RequestInvalid when the source refuses, InputUnavailable when it is away */
+  openFile: (file: FileObject, options: Parameters<FileSource['open']>[1]) => openSource(deps, file, options),
+
   /**
    * Quotes an order of an access service: the fee costs nothing and names no environment.
    * @throws JobFailure as `inspectService`; RequestInvalid for a compute service and for a file that does not exist
@@ -156,4 +159,7 @@ export const createAccess = (deps: AccessDeps) => ({
   },
 });
 
-export type Access = ReturnType<typeof createAccess>;
+export type FileAccess = ReturnType<typeof createAccess>;
+
+/** Without what hands out files that nobody has ordered. */
+export type Access = Omit<FileAccess, 'openFile'>;

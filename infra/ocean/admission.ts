@@ -5,6 +5,8 @@ import type { Admission, AssetSnapshot, JobSpec } from '../../workflows/contract
 import type { ComputeEnvironment } from '../environments/environments.ts';
 import { checkAssets, type AssetCheckDeps, type CheckedAssets } from './assetChecks.ts';
 import type { ChainReader } from './chains.ts';
+import { findPayment, type FeeOrder } from './classic/fees.ts';
+import { readRate } from './classic/rates.ts';
 import { folderOfDid } from './ids.ts';
 import type { InspectedService } from './inspect.ts';
 import type { PaidFee } from './orderRules.ts';
@@ -75,15 +77,11 @@ const listOrdered = (spec: JobSpec, checked: CheckedAssets): readonly Ordered[] 
   ),
 ];
 
-/**
- * The order that names the job. Node style: the first dataset's, or the algorithm's. Classic: the algorithm's, or the
- * last dataset's, because that is the last order that pays enough.
- */
-const chooseAgreement = (spec: JobSpec, ordered: readonly Ordered[]): string => {
-  if (spec.isFree) return '';
+/** The order that names a job without a compute fee. Node style: the first dataset's, or the algorithm's. */
+const chooseAgreement = ({ surface }: JobSpec, ordered: readonly Ordered[]): string => {
   const datasets = ordered.filter(({ role }) => role === 'dataset');
   const algorithm = ordered.find(({ role }) => role === 'algorithm');
-  const chosen = spec.surface === 'node' ? (datasets[0] ?? algorithm) : (algorithm ?? datasets.at(-1));
+  const chosen = surface === 'node' ? (datasets[0] ?? algorithm) : (algorithm ?? datasets.at(-1));
   return (chosen?.transferTxId ?? '').toLowerCase();
 };
 
@@ -94,10 +92,28 @@ const paidSeconds = (fees: readonly PaidFee[]): number =>
     Number.POSITIVE_INFINITY,
   );
 
-const grantSeconds = (spec: JobSpec, environment: ComputeEnvironment, fees: readonly PaidFee[]): number => {
+const grantSeconds = (spec: JobSpec, environment: ComputeEnvironment, paid: number): number => {
   const longest = spec.isFree ? (environment.free?.maxJobDuration ?? 0) : environment.maxJobDuration;
-  return Math.max(1, Math.min(spec.maxJobDuration ?? longest, longest, paidSeconds(fees)));
+  return Math.max(1, Math.min(spec.maxJobDuration ?? longest, longest, paid));
 };
+
+/** Which order carries the job, and the seconds that were paid for; infinite where time costs nothing. */
+const judgePayment = async (
+  deps: AdmissionDeps,
+  environment: ComputeEnvironment,
+  { spec, ordered, fees }: { spec: JobSpec; ordered: readonly Ordered[]; fees: readonly PaidFee[] },
+): Promise<{ readonly agreementId: string; readonly seconds: number }> => {
+  if (spec.isFree) return { agreementId: '', seconds: Number.POSITIVE_INFINITY };
+  if (spec.surface !== 'classic') return { agreementId: chooseAgreement(spec, ordered), seconds: paidSeconds(fees) };
+  const main = ordered.find(({ role }) => role === 'dataset');
+  const rate = await readRate(deps.chains, environment, main?.inspected.asset.ddo.chainId ?? 0);
+  const orders = ordered.map(({ role, transferTxId }, index) => ({ role, transferTxId: transferTxId ?? '', fee: fees[index] }));
+  const payment = findPayment(orders.filter(isPaid), rate, Date.now() / 1_000);
+  if (payment === null) throw new JobFailure('OrderInvalid', 'No order carries a provider fee that pays for the time until its validUntil');
+  return { agreementId: payment.agreementId, seconds: payment.paidSeconds ?? Number.POSITIVE_INFINITY };
+};
+
+const isPaid = (order: Omit<FeeOrder, 'fee'> & { readonly fee: PaidFee | undefined }): order is FeeOrder => order.fee !== undefined;
 
 const takeSnapshot = (inspected: InspectedService, transferTxId: string | null): AssetSnapshot => {
   const { ddo } = inspected.asset;
@@ -119,9 +135,10 @@ export const createAdmission = (deps: AdmissionDeps) =>
     const checked = await checkAssets(deps, spec, environment);
     const ordered = listOrdered(spec, checked);
     const fees = spec.isFree ? [] : await settleInOrder(ordered.map((one) => requireOrder(deps, spec, one, environment.id)));
+    const { agreementId, seconds } = await judgePayment(deps, environment, { spec, ordered, fees });
     return {
-      agreementId: chooseAgreement(spec, ordered),
-      runSeconds: grantSeconds(spec, environment, fees),
+      agreementId,
+      runSeconds: grantSeconds(spec, environment, seconds),
       datasets: checked.datasets.map((inspected, position) =>
         inspected === null ? rawSnapshot(position) : takeSnapshot(inspected, spec.datasets[position]?.transferTxId ?? null),
       ),

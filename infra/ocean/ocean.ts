@@ -10,6 +10,7 @@ import { createAdmission, type AdmissionDeps } from './admission.ts';
 import { filesOfSnapshot } from './assetFiles.ts';
 import { createAssetResolver } from './assetResolver.ts';
 import { openChain, type ChainReader } from './chains.ts';
+import { connectClassic, type ClassicOcean } from './classic/classic.ts';
 import type { ChainConfig } from './config.ts';
 import type { AccessLists } from './credentials.ts';
 import { createExamination } from './examine.ts';
@@ -50,6 +51,8 @@ export interface Ocean extends Access {
   /** Every reason for which `admit` would refuse; none: it would admit. */
   examine(spec: JobSpec, environment: ComputeEnvironment): Promise<readonly JobFailure[]>;
   quote(request: QuoteRequest, environment: ComputeEnvironment): Promise<Quote>;
+  /** what only the classic API asks */
+  readonly classic: ClassicOcean;
   /** the files of a published asset as it was accepted, decrypted */
   filesOf(snapshot: AssetSnapshot): readonly FileObject[];
   readonly fileSource: FileSource;
@@ -103,13 +106,15 @@ export const connectOcean = (settings: OceanSettings): Ocean => {
   // the index is wanted by the first request: fill it meanwhile; a failure shows there
   if (metadataCacheUrl === undefined) for (const { index } of assets.values()) index.refresh().catch(() => undefined);
   const nodePublicKey = publicKeyOf(providerPrivateKey);
+  const { openFile: _openFile, ...access } = createAccess({ ...deps, providerPrivateKey, fileSource });
   return {
     ...{ providerAddress, nodePublicKey, fileSource, chainIds: [...chains.keys()] },
-    ...createAccess({ ...deps, providerPrivateKey, fileSource }),
+    ...access,
     resolve: (did) => resolver.resolve(did),
     admit: createAdmission(deps),
     examine: createExamination(deps),
     quote: createQuotes({ ...deps, providerPrivateKey }),
+    classic: connectClassic({ ...deps, providerPrivateKey, fileSource }),
     filesOf: (snapshot) => filesOfSnapshot(snapshot, decrypter),
     signProviderFee: (terms) => signProviderFee(providerPrivateKey, terms),
     verifyMessage: (signed, chainId) => verifyMessage(signed, chains.get(chainId ?? 0) ?? chains.values().next().value ?? null),

@@ -11,6 +11,8 @@ import { runProgram } from './run.ts';
 const sets = {
   /** speaks node style */
   current: { name: 'clients', sources: path.join(import.meta.dirname, 'clients') },
+  /** speaks to a classic Provider */
+  classic: { name: 'clients-classic', sources: path.join(import.meta.dirname, 'clients', 'classic') },
   /** signs the older messages of the node style */
   older: { name: 'clients-older', sources: path.join(import.meta.dirname, 'clients', 'older') },
 } as const;

@@ -2,6 +2,8 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { classicDescription } from '../../api/classic/app.ts';
+import { classicRoutes } from '../../api/classic/routes.ts';
 import { nodeRoutes } from '../../api/node/routes.ts';
 import { describeApi } from '../../api/openapi.ts';
 import { v1Routes } from '../../api/v1/routes.ts';
@@ -13,6 +15,7 @@ const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'ut
 const descriptions = {
   node: describeApi(nodeRoutes, version),
   v1: describeApi(v1Routes, version, v1Description),
+  classic: describeApi(classicRoutes, version, classicDescription),
 };
 
 for (const [name, description] of Object.entries(descriptions)) {

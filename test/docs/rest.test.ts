@@ -6,6 +6,8 @@ import path from 'node:path';
 import { exits } from '../../api/cli/exits.ts';
 import { phaseWords } from '../../api/v1/schemas.ts';
 import { v1Routes } from '../../api/v1/routes.ts';
+import { installDebianPackages } from '../../infra/toolchain/debian.ts';
+import { findOnPath } from '../../infra/toolchain/run.ts';
 import { aWallet } from '../api/support/consumer.ts';
 import { openSurface, type Surface } from '../api/v1/support/surface.ts';
 
@@ -13,11 +15,15 @@ const root = path.join(import.meta.dirname, '../..');
 let surface: Surface;
 let folder: string;
 let text: string;
+const installPatienceMs = 300_000;
+
 beforeAll(async () => {
+  const missing = ['curl', 'jq'].filter((name) => findOnPath(name) === undefined);
+  if (missing.length > 0) await installDebianPackages(missing, (line) => process.stderr.write(`${line}\n`));
   surface = await openSurface();
   folder = await mkdtemp(path.join(tmpdir(), 'durable-c2d-docs-'));
   text = await readFile(path.join(root, 'docs/rest.md'), 'utf8');
-});
+}, installPatienceMs);
 afterAll(async () => {
   await surface.close();
   await rm(folder, { recursive: true, force: true });

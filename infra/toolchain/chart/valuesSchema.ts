@@ -45,6 +45,7 @@ export const keysOfChart: readonly string[] = [
   'C2D_TEMPORAL_TLS_SERVER_NAME',
   'C2D_API_HOST',
   'C2D_API_PORT',
+  'C2D_CLASSIC_PORT',
   'C2D_STORAGE_FOLDER',
   'C2D_GATEWAY_HOST',
   'C2D_GATEWAY_PORT',
@@ -112,6 +113,10 @@ const api = process("The consumers' HTTP API.", {
     type: oneOf('kind of Service', 'ClusterIP', 'NodePort', 'LoadBalancer'),
     port: whole('port of the Service', 1, 65_535),
     annotations: texts('annotations of the Service'),
+  }),
+  classic: object('The classic Provider API, for older clients.', {
+    enabled: flag('serve it'),
+    port: whole('its port of the Service', 1, 65_535),
   }),
   ingress: object('An Ingress in front of it.', {
     enabled: flag('make one'),

@@ -63,6 +63,26 @@ describe('the seal of the jobs', () => {
   });
 });
 
+describe('the classic API', () => {
+  test('is reached through the Service and past the policy where it is enabled, and nowhere else', async () => {
+    const portsOf = (objects: readonly Rendered[], name: string) => ({
+      service: find(objects, 'Service', name).spec.ports.map(({ port, targetPort }: { port: number; targetPort: string }) => [
+        port,
+        targetPort,
+      ]),
+      container: find(objects, 'Deployment', name).spec.template.spec.containers[0].ports.map(({ name: port }: { name: string }) => port),
+      policy: find(objects, 'NetworkPolicy', name).spec.ingress.flatMap(({ ports }: { ports: { port: number }[] }) =>
+        ports.map(({ port }) => port),
+      ),
+    });
+    const enabled = portsOf(await renderChart(...everything), 'compute-api');
+    expect(enabled.service).toContainEqual([8030, 'classic']);
+    expect(enabled.container).toContain('classic');
+    expect(enabled.policy).toContain(8030);
+    expect(JSON.stringify(portsOf(await renderChart(...complete), 'c2d-api'))).not.toMatch(/classic|8030/);
+  });
+});
+
 describe('rights', () => {
   test.each([
     ['a whole installation', everything],
