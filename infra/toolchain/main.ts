@@ -99,16 +99,6 @@ program
   });
 
 program
-  .command('bench:control-plane')
-  .description('run jobs with stand-ins for chain and pods, and compare their number with that of bare workflows')
-  .option('--jobs <number>', 'how many to measure in each round', readCount, 1_000)
-  .option('--at-once <number>', 'how many are under way at any time', readCount, 50)
-  .action(async (options: { jobs: number; atOnce: number }) => {
-    const { benchControlPlane } = await import('../../test/bench/controlPlane.bench.ts');
-    await benchControlPlane(options);
-  });
-
-program
   .command('bench:transfer')
   .description('stage and publish one large file, and compare the throughput with curl')
   .option('--bytes <number>', 'size of the file', readCount, 1024 ** 3)
