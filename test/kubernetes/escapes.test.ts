@@ -3,6 +3,7 @@ import type { AttackOutcome } from '../support/attacks.ts';
 import { attemptsOf } from '../support/clusterAttacks.ts';
 import { stageEscapes, type Escapes } from './escapesScene.ts';
 import { useScene } from '../support/scene.ts';
+import { clusterOfThisRun } from '../support/testCluster.ts';
 
 const scene = useScene();
 const attackPatienceMs = 420_000;
@@ -95,7 +96,8 @@ describe('the pod, as the cluster shows it while it runs', () => {
   test.each([
     ['agent', 64_242],
     ['algorithm', 1_000],
-  ])('the %s runs as %i without any privilege', (name, uid) => {
+  ])('the %s runs as %i without any privilege', async (name, uid) => {
+    const { seccompProfile } = await clusterOfThisRun();
     expect(containerOf(escapes.pod, name).securityContext).toEqual({
       allowPrivilegeEscalation: false,
       capabilities: { drop: ['ALL'] },
@@ -104,7 +106,7 @@ describe('the pod, as the cluster shows it while it runs', () => {
       runAsGroup: uid,
       runAsNonRoot: true,
       runAsUser: uid,
-      seccompProfile: { type: 'RuntimeDefault' },
+      seccompProfile: { type: 'Localhost', localhostProfile: seccompProfile },
     });
     expect(escapes.processes[name as 'agent']).toMatchObject({
       Uid: String(uid),
