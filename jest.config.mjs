@@ -12,6 +12,5 @@ export default {
   transform,
   globalSetup: '<rootDir>/test/globalSetup.ts',
   globalTeardown: '<rootDir>/test/globalTeardown.ts',
-  setupFilesAfterEnv: ['<rootDir>/test/support/retries.ts'],
   testTimeout: 30_000,
 };

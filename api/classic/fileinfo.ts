@@ -2,6 +2,7 @@
 
 import type { RequestHandler } from 'express';
 import { z } from 'zod';
+import { renderFileFacts } from '../fileFacts.ts';
 import type { FileFacts } from '../ports.ts';
 import { isEmpty, matching, oneOf, requireFields, requiredIf, requiredWithout } from './fields.ts';
 import type { ClassicDeps, ClassicRoute } from './ports.ts';
@@ -19,12 +20,10 @@ const rules = {
 
 const isAsked = (checksum: unknown): boolean => !isEmpty(checksum) && checksum !== false && !/^(0|false)$/i.test(String(checksum));
 
-const render = ({ index, valid, type, name, contentLength, contentType, checksum }: FileFacts): z.output<typeof classicFileFacts> => ({
-  ...{ index, valid, type, filename: name },
-  ...(contentLength !== null && { contentLength: String(contentLength) }),
-  ...(contentType !== null && { contentType }),
-  ...(checksum !== null && { checksum, checksumType: 'sha256' as const }),
-});
+const render = (facts: FileFacts): z.output<typeof classicFileFacts> => {
+  const { index, valid, type, name } = facts;
+  return { index, valid, type, filename: name, ...renderFileFacts(facts) };
+};
 
 /** One element a file; a file that cannot be read is not valid, which is no error. */
 export const describeClassicFiles = ({ orders }: Pick<ClassicDeps, 'orders'>): RequestHandler =>

@@ -2,10 +2,11 @@
 
 import type { RequestHandler } from 'express';
 import { findEnvironment } from '../../infra/environments/environments.ts';
-import { isFailureType, JobFailure } from '../../workflows/contract/failures.ts';
+import { JobFailure } from '../../workflows/contract/failures.ts';
 import { deriveJobId } from '../jobId.ts';
 import { requireOffered } from '../node/environments.ts';
-import type { JobRow, StartVerdict } from '../ports.ts';
+import type { StartVerdict } from '../ports.ts';
+import { rememberedVerdict } from '../rememberedVerdict.ts';
 import { isEmpty, required, requiredWithout, valueAt } from './fields.ts';
 import {
   readClassicAlgorithm,
@@ -62,13 +63,6 @@ const readJobRequest = (data: Data): ClassicJobRequest => ({
 const messageOf = (data: Data): string =>
   [data['consumerAddress'], data['jobId'], valueAt(data, 'dataset.documentId')].map(signedPart).join('');
 
-/** The verdict that the ledger remembers of this very request, or null when there is none yet. */
-const rememberedVerdict = (row: JobRow | null): StartVerdict | null => {
-  if (row === null || row.admission === 'pending') return null;
-  if (row.admission === 'accepted') return { kind: 'accepted' };
-  return { kind: 'refused', type: isFailureType(row.refusalType) ? row.refusalType : 'RequestInvalid', message: row.reason };
-};
-
 interface Asked {
   readonly caller: ClassicCaller;
   readonly jobId: string;
@@ -90,8 +84,9 @@ const checkJob = async (deps: ClassicDeps, { caller, data }: Asked) => {
 /** A request that was made before gets the same job, whatever became of its orders since. */
 const startJob = async (deps: ClassicDeps, asked: Asked): Promise<StartVerdict> => {
   const { caller, jobId } = asked;
-  const remembered = rememberedVerdict(await deps.ledger.readJob(jobId));
-  if (remembered !== null) return remembered;
+  const known = await deps.ledger.readJob(jobId);
+  const remembered = known && rememberedVerdict(known);
+  if (remembered) return remembered;
   await spendCall(deps, caller, jobId);
   const { request, environment } = await checkJob(deps, asked);
   const spec = toClassicSpec(request, { jobId, consumerAddress: caller.address, environment });

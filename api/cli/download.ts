@@ -1,10 +1,9 @@
 /** Brings results onto this machine: resumed where they stopped, whole or not at all. */
 
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { JobDetails } from '../v1/schemas.ts';
 import { Exit, exits } from './exits.ts';
@@ -46,8 +45,9 @@ const fetchRest = async (session: Session, { id, result }: Wanted, part: string)
     headers: have > 0 ? { range: `bytes=${have}-`, 'if-range': `"${result.sha256}"` } : {},
   });
   if (response.body === null) return;
-  const flags = response.status === 206 ? 'a' : 'w';
-  await pipeline(Readable.fromWeb(response.body), createWriteStream(part, { flags }));
+  await using file = await open(part, response.status === 206 ? 'a' : 'w');
+  // piece by piece: a stream that is destroyed by a broken connection drops what it has not written yet
+  await file.writeFile(response.body);
 };
 
 const fetchPart = async (session: Session, wanted: Wanted, part: string): Promise<void> => {

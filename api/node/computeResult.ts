@@ -28,7 +28,7 @@ export const findResult = (row: JobRow, index: number): ResultEntry => {
 };
 
 /** Sends one file; a range is served only if `If-Range`, when given, still names this content. */
-export const sendResult = async (
+const sendResult = async (
   { results }: Pick<ApiDeps, 'results'>,
   { row, entry }: { row: JobRow; entry: ResultEntry },
   req: Request,

@@ -4,6 +4,7 @@ import type { RequestHandler } from 'express';
 import { z } from 'zod';
 import { isAbsent } from '../authentication.ts';
 import { readJson, requireJsonObject } from '../body.ts';
+import { renderFileFacts } from '../fileFacts.ts';
 import { isJsonObject } from '../losslessJson.ts';
 import type { ApiDeps, FileFacts, FilesQuestion } from '../ports.ts';
 import { Refusal } from '../problems.ts';
@@ -47,12 +48,10 @@ const readQuestion = (body: Readonly<Record<string, unknown>>): FilesQuestion =>
   return { reference: { documentId: String(did), serviceId: String(serviceId) }, fileIndex: readFileIndex(fileIndex), ...rest };
 };
 
-const render = ({ contentLength, contentType, checksum, ...facts }: FileFacts): z.output<typeof fileInfo> => ({
-  ...facts,
-  ...(contentLength !== null && { contentLength: String(contentLength) }),
-  ...(contentType !== null && { contentType }),
-  ...(checksum !== null && { checksum, checksumType: 'sha256' }),
-});
+const render = (facts: FileFacts): z.output<typeof fileInfo> => {
+  const { index, valid, type, name } = facts;
+  return { index, valid, type, name, ...renderFileFacts(facts) };
+};
 
 /** Answers one element a file; a file that cannot be read is not valid, which is no error. */
 export const describeFiles = ({ assets }: Pick<ApiDeps, 'assets'>): RequestHandler =>

@@ -2,12 +2,13 @@
 
 import { randomUUID } from 'node:crypto';
 import type { RequestHandler } from 'express';
-import { isFailureType, JobFailure } from '../../workflows/contract/failures.ts';
+import { JobFailure } from '../../workflows/contract/failures.ts';
 import { badAddressText, isAbsent, isAddress, spendNonce, staleNonce, verifyCaller, type Caller } from '../authentication.ts';
 import { readJson, requireJsonObject, type JsonBody } from '../body.ts';
 import { deriveJobId } from '../jobId.ts';
-import type { ApiDeps, JobRow, StartVerdict } from '../ports.ts';
+import type { ApiDeps, StartVerdict } from '../ports.ts';
 import { Refusal } from '../problems.ts';
+import { rememberedVerdict } from '../rememberedVerdict.ts';
 import type { Route } from '../route.ts';
 import { requireEnvironment, requireOffered } from './environments.ts';
 import { renderJob } from './jobView.ts';
@@ -25,15 +26,6 @@ interface Asked {
   readonly isFree: boolean;
 }
 
-/** The verdict that the ledger remembers of this job, or null when there is none yet. */
-const rememberedVerdict = (row: JobRow, { caller, isFree }: Asked): StartVerdict | null => {
-  // one nonce is good for one call: the same body sent to the other start route is another request
-  if (row.isFree !== isFree) throw staleNonce(caller.nonce ?? '');
-  if (row.admission === 'accepted') return { kind: 'accepted' };
-  if (row.admission !== 'refused') return null;
-  return { kind: 'refused', type: isFailureType(row.refusalType) ? row.refusalType : 'RequestInvalid', message: row.reason };
-};
-
 /**
  * Reserves the job under its nonce, then has it judged. A job that was reserved before is not reserved again: its
  * remembered verdict is the answer, or, where there is none yet, the verdict on the same start.
@@ -41,7 +33,9 @@ const rememberedVerdict = (row: JobRow, { caller, isFree }: Asked): StartVerdict
 const startJob = async ({ ledger, jobs, assets, environments, withdrawals }: StartDeps, asked: Asked): Promise<StartVerdict> => {
   const { caller, jobId, request, isFree } = asked;
   const known = await ledger.readJob(jobId);
-  const remembered = known && rememberedVerdict(known, asked);
+  // one nonce is good for one call: the same body sent to the other start route is another request
+  if (known && known.isFree !== isFree) throw staleNonce(caller.nonce ?? '');
+  const remembered = known && rememberedVerdict(known);
   if (remembered) return remembered;
   const whatIsAsked = async () => {
     const environment = requireEnvironment(environments, request.environment);

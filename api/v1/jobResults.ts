@@ -2,7 +2,7 @@
 
 import type { RequestHandler } from 'express';
 import { z } from 'zod';
-import { sendResult } from '../node/computeResult.ts';
+import { deliverResult } from '../node/computeResult.ts';
 import type { ApiDeps } from '../ports.ts';
 import type { Route } from '../route.ts';
 import { addressOf, requireToken, requireViewableJob } from './access.ts';
@@ -26,10 +26,7 @@ export const readResult = (deps: Pick<ApiDeps, 'ledger' | 'results'>): RequestHa
     const index = String(req.params['index']);
     const entry = row.results.find((result) => String(result.index) === index);
     if (entry === undefined) throw new CodedRefusal('NotFound', 404, `The job has no result ${index.slice(0, 20)}`);
-    await sendResult(deps, { row, entry }, req, res).catch((err: unknown) => {
-      // the client went away in the middle: nobody is left to tell
-      if (!(res.headersSent && req.socket.destroyed)) throw err;
-    });
+    await deliverResult(deps, { row, entry }, req, res);
   };
 
 export const readResultsRoute: Route = {

@@ -2,10 +2,11 @@
 
 import type { RequestHandler, Response } from 'express';
 import { z } from 'zod';
-import { isFailureType, JobFailure } from '../../workflows/contract/failures.ts';
+import { JobFailure } from '../../workflows/contract/failures.ts';
 import { readJson, requireJsonObject } from '../body.ts';
 import { requireEnvironment, requireOffered } from '../node/environments.ts';
 import type { ApiDeps, JobRow, StartVerdict } from '../ports.ts';
+import { rememberedVerdict } from '../rememberedVerdict.ts';
 import type { Route } from '../route.ts';
 import { addressOf, requireToken } from './access.ts';
 import { readJobRequest, specOf } from './jobRequest.ts';
@@ -30,12 +31,6 @@ interface Started {
 
 const keyReused = (): CodedRefusal =>
   new CodedRefusal('IdempotencyKeyReused', 422, 'This Idempotency-Key was used before, with another request');
-
-const rememberedVerdict = ({ admission, refusalType, reason }: JobRow): StartVerdict | null => {
-  if (admission === 'accepted') return { kind: 'accepted' };
-  if (admission === 'pending') return null;
-  return { kind: 'refused', type: isFailureType(refusalType) ? refusalType : 'RequestInvalid', message: reason };
-};
 
 /**
  * Reserves the job under its key, then has it judged. What is refused before the reservation leaves nothing behind:

@@ -1,5 +1,6 @@
 /** Access services: what their files are, what must be ordered for them, and their bytes for whoever ordered them. */
 
+import { ZeroAddress } from 'ethers';
 import { JobFailure } from '../../workflows/contract/failures.ts';
 import { examineServiceOrder, type AdmissionDeps } from './admission.ts';
 import { readServiceFiles } from './assetFiles.ts';
@@ -52,7 +53,6 @@ export interface OrderedFile {
   open(start: number, signal: AbortSignal): Promise<OpenedFile>;
 }
 
-const zeroAddress = `0x${'0'.repeat(40)}`;
 /** of one file, for whoever asks: small, because nobody pays for it */
 const longestChecksumBytes = 5 * 1024 ** 2;
 const lookTimeoutMs = 20_000;
@@ -129,7 +129,7 @@ export const createAccess = (deps: AccessDeps) => ({
     const timestamp = Date.now() / 1_000;
     const providerFee = signProviderFee(deps.providerPrivateKey, {
       ...{ environment: null, datatokenAddress: service.datatokenAddress, serviceId: service.id, amount: 0n, timestamp },
-      token: deps.chains.get(asset.ddo.chainId)?.config.feeToken ?? zeroAddress,
+      token: deps.chains.get(asset.ddo.chainId)?.config.feeToken ?? ZeroAddress,
       validUntil: service.timeoutSeconds === 0 ? 0 : Math.floor(timestamp) + service.timeoutSeconds,
     });
     return { datatoken: service.datatokenAddress, providerFee, computeAddress: deps.environmentAddress };

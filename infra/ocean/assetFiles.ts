@@ -6,6 +6,7 @@ import type { AssetSnapshot } from '../../workflows/contract/spec.ts';
 import { findService, parseDdo, type Ddo, type DdoService } from './ddo.ts';
 import type { Decrypter } from './ecies.ts';
 import { parseFileObject, type FileObject } from './fileObject.ts';
+import { isSameId } from './ids.ts';
 
 const plaintext = z.object({ datatokenAddress: z.string(), nftAddress: z.string(), files: z.array(z.unknown()).min(1) });
 const bareList = z.array(z.unknown()).min(1);
@@ -15,8 +16,6 @@ const notOurs = (did: string, serviceId: string, reason?: string): JobFailure =>
     'FilesNotOurs',
     `Service ${serviceId} from DDO ${did} cannot be used in compute on this provider${reason === undefined ? '' : `: ${reason}`}`,
   );
-
-const isSame = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
 
 const decryptJson = (ddo: Ddo, service: DdoService, decrypter: Decrypter): unknown => {
   const bytes = decrypter.decrypt(service.files);
@@ -44,7 +43,7 @@ export const readServiceFiles = (ddo: Ddo, service: DdoService, decrypter: Decry
   const parsed = plaintext.safeParse(content);
   if (!parsed.success) throw notOurs(ddo.did, service.id, 'its files are malformed');
   const { datatokenAddress, nftAddress, files } = parsed.data;
-  if (!isSame(datatokenAddress, service.datatokenAddress) || !isSame(nftAddress, ddo.nftAddress)) {
+  if (!isSameId(datatokenAddress, service.datatokenAddress) || !isSameId(nftAddress, ddo.nftAddress)) {
     throw notOurs(ddo.did, service.id, 'its files belong to another asset');
   }
   return files.map(parseFileObject);

@@ -21,6 +21,9 @@ export const computeDidHash = (nftAddress: string, chainId: number): string => s
 export const computeDid = (nftAddress: string, chainId: number, method: 'op' | 'ope' = 'op'): string =>
   `did:${method}:${computeDidHash(nftAddress, chainId)}`;
 
+/** Addresses, hashes and ids are the same in whatever case they are written. */
+export const isSameId = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
+
 /** A DID without `did:op:` or `did:ope:`; text that is no DID stays as it is. */
 export const folderOfDid = (did: string): string => didHash(did) ?? did;
 

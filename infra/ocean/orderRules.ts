@@ -3,6 +3,7 @@
 import { getAddress } from 'ethers';
 import { datatokenAbi } from './abi.ts';
 import type { ChainReceipt } from './chains.ts';
+import { isSameId } from './ids.ts';
 import { isProviderFeeSigned, parseProviderData, type ProviderFeeClaim } from './providerFees.ts';
 
 /** `OrderStarted` of a datatoken. Times in seconds since the epoch, by the chain's clock. */
@@ -64,8 +65,6 @@ export interface PaidFee {
 const oneToken = 10n ** 18n;
 const feeGraceSeconds = 90;
 
-const isSame = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
-
 interface Decoded {
   readonly name: string;
   readonly fields: Readonly<Record<string, unknown>>;
@@ -74,7 +73,7 @@ interface Decoded {
 const decodeLogs = (receipt: ChainReceipt, datatokenAddress: string): readonly Decoded[] =>
   receipt.logs.flatMap((log) => {
     // the rule that forged events break on: any contract can emit a perfect copy, only the address tells
-    if (!isSame(log.address, datatokenAddress)) return [];
+    if (!isSameId(log.address, datatokenAddress)) return [];
     try {
       const event = datatokenAbi.parseLog(log);
       return event === null ? [] : [{ name: event.name, fields: event.args.toObject() }];
@@ -112,15 +111,15 @@ export const readEvidence = (receipt: ChainReceipt, datatokenAddress: string): O
  * calls another contract and gains nothing.
  */
 const isBoundTo = (requester: string, order: OrderStarted, { from, to }: OrderEvidence): boolean =>
-  isSame(order.payer, requester) ||
-  isSame(order.consumer, requester) ||
-  (to !== null && isSame(order.payer, to) && !isSame(order.payer, from) && isSame(from, requester));
+  isSameId(order.payer, requester) ||
+  isSameId(order.consumer, requester) ||
+  (to !== null && isSameId(order.payer, to) && !isSameId(order.payer, from) && isSameId(from, requester));
 
 const judgeStarted = (order: OrderStarted, evidence: OrderEvidence, terms: OrderTerms, nowSeconds: number): Verdict => {
   if (order.serviceIndex !== BigInt(terms.serviceIndex)) return 'the order is for another service';
   if (order.amount < oneToken) return 'the amount in the event is less than the amount requested';
   if (!isBoundTo(terms.requester, order, evidence)) return 'the sender of the order transaction is not the consumer or payer';
-  if (![terms.environmentAddress, terms.requester].some((address) => isSame(address, order.consumer))) {
+  if (![terms.environmentAddress, terms.requester].some((address) => isSameId(address, order.consumer))) {
     return 'the order is for another consumer';
   }
   if (terms.timeoutSeconds > 0 && nowSeconds - order.timestamp > terms.timeoutSeconds) return 'the order has expired';
@@ -141,7 +140,7 @@ export const judgeStart = (evidence: OrderEvidence, terms: OrderTerms, nowSecond
 
 const judgeFeeOwner = (fee: ProviderFeeClaim, terms: OrderTerms): Verdict => {
   const quoted = parseProviderData(fee.providerData);
-  if (quoted === null || !isSame(quoted.dt, terms.datatokenAddress) || !isSame(quoted.id, terms.serviceId)) {
+  if (quoted === null || !isSameId(quoted.dt, terms.datatokenAddress) || !isSameId(quoted.id, terms.serviceId)) {
     return 'the provider fee is for another service';
   }
   const isEnvironmentGood =
@@ -149,7 +148,7 @@ const judgeFeeOwner = (fee: ProviderFeeClaim, terms: OrderTerms): Verdict => {
     quoted.environment === terms.environmentId ||
     (terms.environmentOptional && quoted.environment === null);
   if (!isEnvironmentGood) return 'mismatch between ordered c2d environment and selected one';
-  if (!terms.providerAddresses.some((address) => isSame(address, fee.providerFeeAddress))) {
+  if (!terms.providerAddresses.some((address) => isSameId(address, fee.providerFeeAddress))) {
     return 'the provider fee is for another provider';
   }
   return isProviderFeeSigned(fee) ? null : 'the signature of the provider fee is not valid';
@@ -186,5 +185,5 @@ export const findFee = (evidence: OrderEvidence, terms: OrderTerms, nowSeconds: 
 
 /** The transactions that this one's reuse events of the requester refer to, without repetition. */
 export const reusedOrders = (evidence: OrderEvidence, requester: string): readonly string[] => [
-  ...new Set(evidence.reused.filter((reuse) => isSame(reuse.caller, requester)).map((reuse) => reuse.orderTxId)),
+  ...new Set(evidence.reused.filter((reuse) => isSameId(reuse.caller, requester)).map((reuse) => reuse.orderTxId)),
 ];

@@ -1,5 +1,6 @@
 /** What a job would need to be paid: orders, provider fees, escrow. Answers initializeCompute. */
 
+import { ZeroAddress } from 'ethers';
 import { JobFailure } from '../../workflows/contract/failures.ts';
 import type { AlgorithmRequest, DatasetRequest } from '../../workflows/contract/spec.ts';
 import type { ComputeEnvironment } from '../environments/environments.ts';
@@ -59,8 +60,6 @@ export interface Quote {
   readonly payment: QuotedPayment | null;
 }
 
-const zeroAddress = `0x${'0'.repeat(40)}`;
-
 /** Time between a job's end and the claim of its payment that a lock must last. */
 const claimSeconds = 3_600;
 
@@ -111,7 +110,7 @@ const quoteService = async (deps: QuoteDeps, request: QuoteRequest, environmentI
     environment: environmentId,
     datatokenAddress: service.datatokenAddress,
     serviceId: service.id,
-    token: deps.chains.get(chainId)?.config.feeToken ?? zeroAddress,
+    token: deps.chains.get(chainId)?.config.feeToken ?? ZeroAddress,
     amount: 0n,
     validUntil: endOfFee(request, service.timeoutSeconds, timestamp),
     timestamp,

@@ -1,6 +1,7 @@
 /** Which algorithms a dataset's compute service lets in. Pure rules. */
 
 import type { ComputeRules, TrustedAlgorithm } from './ddo.ts';
+import { isSameId } from './ids.ts';
 
 /** A published algorithm, as far as trust rules look at it. */
 export interface AlgorithmFacts {
@@ -26,10 +27,8 @@ export interface TrustOptions {
 
 const any = '*';
 
-const isSame = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
-
 const isTrustedPublisher = (publishers: readonly string[], { nftAddress, nftOwner }: AlgorithmFacts): boolean =>
-  publishers.some((publisher) => publisher === any || isSame(publisher, nftOwner) || isSame(publisher, nftAddress));
+  publishers.some((publisher) => publisher === any || isSameId(publisher, nftOwner) || isSameId(publisher, nftAddress));
 
 /** An absent checksum matches nothing, except under the legacy rule. */
 const pinOf = (checksum: string | null, legacy: boolean): string | null | undefined => {
@@ -39,7 +38,7 @@ const pinOf = (checksum: string | null, legacy: boolean): string | null | undefi
 };
 
 const namesAlgorithm = (entry: TrustedAlgorithm, { did, serviceId }: AlgorithmFacts): boolean =>
-  (entry.did === any || isSame(entry.did, did)) && (entry.serviceId === null || entry.serviceId === any || entry.serviceId === serviceId);
+  (entry.did === any || isSameId(entry.did, did)) && (entry.serviceId === null || entry.serviceId === any || entry.serviceId === serviceId);
 
 const judgeAlgorithmList = (list: ComputeRules['trustedAlgorithms'], algorithm: AlgorithmFacts, { legacy }: TrustOptions): TrustVerdict => {
   if (list.includes(any)) return { allowed: true, filesChecksums: [null] };

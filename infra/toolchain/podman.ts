@@ -94,15 +94,16 @@ export const startPodman = async (podman: FoundPart, folder: string): Promise<Po
   return { docker, socketPath, storageFolder: storage, seccompProfile, close };
 };
 
+/** Names of their folders in /proc. */
+const otherProcesses = async (): Promise<readonly string[]> =>
+  (await readdir('/proc')).filter((name) => /^\d+$/.test(name) && name !== String(process.pid));
+
 /** A container's monitor cleans up after its container has been removed, and would outlive us. It has our settings in its environment. */
 const untilMonitorsEnded = async (settings: string): Promise<void> => {
   const deadline = performance.now() + monitorPatienceMs;
   const isMonitor = async (name: string): Promise<boolean> =>
     (await readFile(`/proc/${name}/environ`, 'utf8').catch(() => '')).includes(`CONTAINERS_CONF=${settings}`);
-  const findMonitor = async (): Promise<boolean> => {
-    const processes = (await readdir('/proc')).filter((name) => /^\d+$/.test(name) && name !== String(process.pid));
-    return (await Promise.all(processes.map(isMonitor))).includes(true);
-  };
+  const findMonitor = async (): Promise<boolean> => (await Promise.all((await otherProcesses()).map(isMonitor))).includes(true);
   while ((await findMonitor()) && performance.now() < deadline) await delay(50);
 };
 
@@ -111,8 +112,7 @@ const storageLock = 'podman-storage';
 /** The last one out takes the mount of the storage away. Whatever still uses the storage names it in its arguments. */
 const unmountIfUnused = async (storage: string): Promise<void> => {
   if (process.getuid?.() !== 0) return;
-  const processes = (await readdir('/proc')).filter((name) => /^\d+$/.test(name) && name !== String(process.pid));
-  const commands = await Promise.all(processes.map((name) => readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '')));
+  const commands = await Promise.all((await otherProcesses()).map((name) => readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '')));
   if (commands.some((command) => command.includes(storage))) return;
   // busy, or not mounted: then there is nothing that we could do
   await runProgram('umount', [path.join(storage, 'overlay')], { timeoutMs: 10_000 }).catch(() => undefined);

@@ -4,7 +4,6 @@ import { publishDataset } from '../support/jobs.ts';
 import { awaitAllEnds, expectAllWhole, expectNothingLeft, startMany } from '../support/manyJobs.ts';
 import { useOwnStack } from '../support/ownStack.ts';
 import { recordPods } from '../support/podRecord.ts';
-import { clusterOfThisRun } from '../support/testCluster.ts';
 import { readPodAttempts } from '../support/traces.ts';
 
 const patienceMs = 540_000;
@@ -15,8 +14,7 @@ const fewestKills = 4;
 const input = 'what the dataset holds '.repeat(1_000);
 const environment = 'small';
 
-const own = useOwnStack(async () => ({
-  cluster: await clusterOfThisRun(),
+const own = useOwnStack({
   replicas: { orchestrator: 2, gateway: 2 },
   environments: [
     {
@@ -31,7 +29,7 @@ const own = useOwnStack(async () => ({
   ],
   // small parts make publishing last long enough to be hit
   env: { C2D_AGENT_HEARTBEAT_SECONDS: '1', C2D_SILENCE_SECONDS: '6', C2D_UPLOAD_PART_BYTES: String(64 * 1024) },
-}));
+});
 
 const killAndRestart = async (part: Restartable): Promise<void> => {
   part.kill('SIGKILL');

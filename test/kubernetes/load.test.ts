@@ -3,7 +3,6 @@ import { publishDataset } from '../support/jobs.ts';
 import { awaitAllEnds, expectAllWhole, expectNothingLeft, startMany } from '../support/manyJobs.ts';
 import { useOwnStack } from '../support/ownStack.ts';
 import { recordPods } from '../support/podRecord.ts';
-import { clusterOfThisRun } from '../support/testCluster.ts';
 import { readPodAttempts } from '../support/traces.ts';
 
 const patienceMs = 420_000;
@@ -13,8 +12,7 @@ const mebibyte = 1024 ** 2;
 const input = 'what the dataset holds '.repeat(1_000);
 const environment = 'small';
 
-const own = useOwnStack(async () => ({
-  cluster: await clusterOfThisRun(),
+const own = useOwnStack({
   environments: [
     {
       id: environment,
@@ -26,7 +24,7 @@ const own = useOwnStack(async () => ({
       free: { maxJobs, maxJobDuration: 240 },
     },
   ],
-}));
+});
 
 /** Not all jobs ask for the same. */
 const amountsOf = (index: number) =>

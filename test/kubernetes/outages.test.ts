@@ -14,7 +14,7 @@ import {
 import { publishDataset } from '../support/jobs.ts';
 import { useOwnCluster } from '../support/ownCluster.ts';
 import { useOwnStack } from '../support/ownStack.ts';
-import { isWatching, watchOfThisRun } from '../support/testCluster.ts';
+import { isWatching } from '../support/testCluster.ts';
 import { readFault, readPodAttempts } from '../support/traces.ts';
 
 const patienceMs = 300_000;
@@ -34,7 +34,7 @@ describe(`an outage of the cluster, ${title},`, () => {
   const own = useOwnStack(async () => ({
     cluster: cluster(),
     environments,
-    env: { ...watchOfThisRun, C2D_AGENT_HEARTBEAT_SECONDS: '1', C2D_SILENCE_SECONDS: '6' },
+    env: { C2D_AGENT_HEARTBEAT_SECONDS: '1', C2D_SILENCE_SECONDS: '6' },
   }));
   let dataset: PublishedAsset;
 

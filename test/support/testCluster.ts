@@ -32,7 +32,4 @@ export const isWatching = process.env.C2D_TEST_POD_WATCH !== 'false';
 
 /** What stacks of this run are started with: nothing unless the run is for Kubernetes. */
 export const runtimeOfThisRun = async (): Promise<Pick<StackOptions, 'cluster' | 'env'>> =>
-  podsOfThisRun === 'kubernetes' ? { cluster: await clusterOfThisRun(), env: watchOfThisRun } : {};
-
-/** What tells an orchestrator so. */
-export const watchOfThisRun = { C2D_POD_WATCH: String(isWatching) } as const;
+  podsOfThisRun === 'kubernetes' ? { cluster: await clusterOfThisRun(), env: { C2D_POD_WATCH: String(isWatching) } } : {};

@@ -1,6 +1,7 @@
 /** Compute fees of classic jobs: exact amounts, and which order pays. Pure. */
 
 import type { Decimal } from '../../environments/decimal.ts';
+import { isSameId } from '../ids.ts';
 import type { PaidFee } from '../orderRules.ts';
 
 /** What compute time costs. */
@@ -36,8 +37,6 @@ export interface ClassicPayment {
   readonly paidSeconds: number | null;
 }
 
-const isSame = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
-
 /**
  * True when a fee is worth the time that it would grant: items beside the charged one carry fees of nothing, and in
  * the last moments of a fee hardly anything is due.
@@ -55,7 +54,8 @@ export const findPayment = (orders: readonly FeeOrder[], rate: FeeRate, nowSecon
   const latest = Math.max(0, ...orders.map(({ fee }) => fee.validUntil));
   const due = feeAmount(rate, secondsUntil(latest, nowSeconds));
   const isPriced = rate.perMinute.units > 0n;
-  const pays = ({ fee }: FeeOrder): boolean => !isPriced || (fee.amount >= due && isSame(fee.token, rate.token) && coversItself(fee, rate));
+  const pays = ({ fee }: FeeOrder): boolean =>
+    !isPriced || (fee.amount >= due && isSameId(fee.token, rate.token) && coversItself(fee, rate));
   const paying = orders.filter(pays);
   const chosen = paying.find(({ role }) => role === 'algorithm') ?? paying.at(-1);
   if (chosen === undefined) return null;

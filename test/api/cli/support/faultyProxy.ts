@@ -9,6 +9,8 @@ export interface Fault {
   readonly path: RegExp;
   /** breaks the connection after so many bytes of the answer */
   readonly cutAfterBytes?: number;
+  /** waited for before the connection is broken */
+  readonly beforeCut?: () => Promise<void>;
   /** puts another token in */
   readonly token?: string;
 }
@@ -24,14 +26,16 @@ export const startFaultyProxy = async (target: string, faults: Fault[]) => {
     const upstream = forward(`${target}${req.url}`, { method: req.method ?? 'GET', headers }, (answer) => {
       res.writeHead(answer.statusCode ?? 502, answer.headers);
       let left = fault?.cutAfterBytes ?? Number.POSITIVE_INFINITY;
+      const cut = async (): Promise<void> => {
+        await fault?.beforeCut?.();
+        answer.destroy();
+        res.destroy();
+      };
       answer.on('data', (piece: Buffer) => {
         const part = piece.subarray(0, Math.min(left, piece.length));
         left -= part.length;
-        res.write(part, () => {
-          if (left > 0) return;
-          answer.destroy();
-          res.destroy();
-        });
+        if (part.length === 0) return;
+        res.write(part, () => left === 0 && void cut());
       });
       // an answer that was cut must not look as if it were complete
       answer.on('end', () => left > 0 && res.end());

@@ -1,0 +1,84 @@
+// What continuous integration runs: the checks, every test, and then, on a real Kubernetes cluster that it builds if it must,
+// the end-to-end tests again and the tests of what only a cluster can show, but for the two that load it for many minutes:
+// those are run by `npm run test:kubernetes`.
+// A file with a failed test is run a second time after all others, alone: these tests kill servers and measure time on
+// machines that others use as well. What failed first stays in the output and in the summary.
+// The last line says how many tests passed and failed; the status is not 0 unless all checks and tests passed.
+
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+const root = path.join(import.meta.dirname, '..');
+const results = mkdtempSync(path.join(tmpdir(), 'durable-c2d-ci-'));
+
+// whoever is interrupted with us cleans up first
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => undefined);
+
+const run = (args) =>
+  new Promise((resolve, reject) => {
+    const child = spawn('npm', args, { cwd: root, stdio: 'inherit' });
+    child.on('error', reject);
+    child.on('close', (code) => resolve(code ?? 1));
+  });
+
+let runs = 0;
+
+/** One run of jest: its status, and its report when it got as far as that. */
+const runJest = async (command, args) => {
+  runs += 1;
+  const file = path.join(results, String(runs));
+  const status = await run([...command, '--', '--ci', '--json', `--outputFile=${file}`, ...args]);
+  return { status, files: existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')).testResults : undefined };
+};
+
+const count = (file, status) => file.assertionResults.filter((test) => test.status === status).length;
+const failuresOf = (file) => (file.status === 'failed' ? Math.max(1, count(file, 'failed')) : 0);
+
+/** Runs tests, and the files that failed once more. */
+const runTests = async ({ name, command, patterns }) => {
+  const first = await runJest(command, patterns);
+  const failed = first.files?.filter((file) => file.status === 'failed') ?? [];
+  // nothing to show means that what the tests need could not be started
+  const again = first.files === undefined || failed.length > 0;
+  if (!again) return { name, files: first.files, status: first.status, repeated: [] };
+  const repeated = failed.map((file) => path.relative(root, file.name));
+  console.log(`${name}: a second run of ${repeated.length > 0 ? repeated.join(', ') : 'everything, for nothing ran'}`);
+  const second = await runJest(command, repeated.length > 0 ? ['--runInBand', ...repeated] : patterns);
+  const others = first.files?.filter((file) => file.status !== 'failed') ?? [];
+  return { name, files: second.files === undefined ? first.files : [...others, ...second.files], status: second.status, repeated };
+};
+
+const summarise = ({ name, files, status, repeated }) => {
+  if (files === undefined) {
+    // without a cluster, for example
+    console.log(`${name} did not run: see above.`);
+    return { passed: 0, failed: 1 };
+  }
+  const passed = files.reduce((sum, file) => sum + count(file, 'passed'), 0);
+  const failures = files.reduce((sum, file) => sum + failuresOf(file), 0);
+  // an end that is no test's must count as well
+  const failed = failures === 0 && status !== 0 ? 1 : failures;
+  console.log(`${name}: ${passed} passed, ${failed} failed${repeated.length > 0 ? `; second runs: ${repeated.join(', ')}` : ''}`);
+  return { passed, failed };
+};
+
+try {
+  const checks = await run(['run', 'check']);
+  const summaries = [
+    await runTests({ name: 'npm test', command: ['test'], patterns: [] }),
+    await runTests({
+      name: 'npm run test:kubernetes',
+      command: ['run', 'test:kubernetes'],
+      patterns: ['test/(e2e|kubernetes/(?!load|chaos))'],
+    }),
+  ].map((outcome) => summarise(outcome));
+  if (checks !== 0) console.log('The checks failed: see above.');
+  const passed = summaries.reduce((sum, each) => sum + each.passed, 0);
+  const failed = summaries.reduce((sum, each) => sum + each.failed, 0);
+  console.log(`${passed} passed, ${failed} failed`);
+  process.exitCode = checks === 0 && failed === 0 ? 0 : 1;
+} finally {
+  rmSync(results, { recursive: true, force: true });
+}
