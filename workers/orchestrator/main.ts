@@ -16,6 +16,7 @@ import { connectLedger, migrateLedger } from '../../infra/ledger/connect.ts';
 import { createLedger, type Ledger } from '../../infra/ledger/ledger.ts';
 import type { Ocean } from '../../infra/ocean/ocean.ts';
 import { openOcean } from '../../infra/ocean/openOcean.ts';
+import { createProviderListings } from '../../infra/ocean/providerListing.ts';
 import { algorithmCommand, algorithmEnv, imageReference } from '../../infra/pods/algorithmCommand.ts';
 import { openPods } from '../../infra/pods/openPods.ts';
 import { parseConfig } from '../../infra/process/config.ts';
@@ -42,7 +43,7 @@ import { bundleWorkflows, createWorker, installRuntime } from './worker.ts';
 /** The adapters that the activities are joined with. */
 interface Adapters {
   readonly ledger: Ledger;
-  readonly ocean: Pick<Ocean, 'admit'>;
+  readonly ocean: Pick<Ocean, 'admit' | 'guardedFetch'>;
   readonly pods: PodRuntime;
   readonly workflows: OpenWorkflows;
   readonly queues: PlaceQueues;
@@ -99,6 +100,7 @@ const joinActivities = (adapters: Adapters): ActivityDeps => {
     return environment;
   };
   const tokens = createPodTokens(keyring);
+  const prepareFiles = createProviderListings({ guardedFetch: ocean.guardedFetch, listings: ledger });
   return {
     orders: { admit: (spec) => ocean.admit(spec, environmentOf(spec.environmentId)) },
     vacancies: {
@@ -128,7 +130,13 @@ const joinActivities = (adapters: Adapters): ActivityDeps => {
       },
     },
     podSpecs: createPodSpecs({
-      admissions: ledger,
+      admissions: {
+        async readAdmission(jobId) {
+          const job = await ledger.readAdmission(jobId);
+          await prepareFiles(job, environmentOf(job.spec.environmentId).limits.transferPatienceSeconds);
+          return job;
+        },
+      },
       isUnsealed: config.C2D_RUNTIME === 'kubernetes' ? ledger.isUnsealed : async () => false,
       environmentOf,
       tokenOf: (pod) => tokens.tokenOf(pod),
