@@ -70,7 +70,11 @@ const listenOperator = async (config: ApiConfig, deps: Omit<OperatorDeps, 'setti
     admins: lowerCase(config.C2D_OPERATOR_ADMINS),
     takesOlderSignatures: config.C2D_OPERATOR_OLDER_SIGNATURES,
   };
-  return listen(createOperatorApp({ ...deps, settings }), { host: config.C2D_API_HOST, port: config.C2D_OPERATOR_PORT }, { name: 'operator' });
+  return listen(
+    createOperatorApp({ ...deps, settings }),
+    { host: config.C2D_API_HOST, port: config.C2D_OPERATOR_PORT },
+    { name: 'operator' },
+  );
 };
 
 const start = async (): Promise<RunningProcess> => {
@@ -121,7 +125,10 @@ const start = async (): Promise<RunningProcess> => {
   const classicListener = await listenClassic(config, deps, ocean.classic);
   const operatorListener = await listenOperator(config, deps);
   const healthListener = await listen(operations, { host: config.C2D_HEALTH_HOST, port: config.C2D_HEALTH_PORT }, { name: 'health' });
-  logger.info({ url: listener.url, classic: classicListener?.url, operator: operatorListener?.url, health: healthListener.url }, 'the API is ready');
+  logger.info(
+    { url: listener.url, classic: classicListener?.url, operator: operatorListener?.url, health: healthListener.url },
+    'the API is ready',
+  );
   return {
     logger,
     parts: [

@@ -2,7 +2,7 @@
 
 import { readJobId } from '../node/jobIds.ts';
 import type { JobRow } from '../ports.ts';
-import { readName, type Data } from './callData.ts';
+import { exactText, readName, type Data } from './callData.ts';
 import type { OperatorDeps } from './ports.ts';
 
 /** Newest jobs of one answer. */
@@ -10,7 +10,7 @@ export const pageSize = 500;
 
 /** What old callers left out: not there, or shorter than two characters. */
 const readFilter = (value: unknown): string | null | undefined => {
-  if (value === undefined || value === null || String(value).length < 2) return undefined;
+  if ((exactText(value) ?? '').length < 2) return undefined;
   return readName(value);
 };
 

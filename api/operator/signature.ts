@@ -1,7 +1,6 @@
 /** Which Provider asks: whose signature it is, and whether it counts. Operator-Service API §3 and §7. */
 
-import { getAddress, recoverAddress } from 'ethers';
-import { signedHashes } from '../../infra/ocean/signatures.ts';
+import { getBytes, hashMessage, id, recoverAddress } from 'ethers';
 import { Refusal } from '../problems.ts';
 import { exactText, type Data } from './callData.ts';
 import type { OperatorDeps } from './ports.ts';
@@ -37,11 +36,11 @@ const normalise = (signature: string): string => {
   return last < 2 ? signature.slice(0, -2) + (last + 27).toString(16) : signature;
 };
 
-/** Addresses that a signature may stand for, the plainest form of hashing first. @throws Refusal 400 for what is no signature */
-const recoverSigners = (text: string, signature: unknown): readonly string[] => {
+/** The checksummed address that a signature over the hash of a text names. @throws Refusal 400 for what is no signature */
+const recoverSigner = (text: string, signature: unknown): string => {
   try {
     if (typeof signature !== 'string' || !keySignature.test(signature)) throw new TypeError('no signature');
-    return signedHashes(text).map((hash) => getAddress(recoverAddress(hash, normalise(signature))));
+    return recoverAddress(hashMessage(getBytes(id(text))), normalise(signature));
   } catch {
     throw new Refusal(400, 'Failed to recover address');
   }
@@ -65,11 +64,8 @@ export const verifyProvider = (
   { settings }: Pick<OperatorDeps, 'settings'>,
   { signature, nonce, forms }: { readonly signature: unknown; readonly nonce: string; readonly forms: SignedForms },
 ): ProviderCaller => {
-  const accepted: readonly SignedForm[] = [
-    { text: forms.provider, hasNonce: true },
-    ...(settings.takesOlderSignatures ? forms.older : []),
-  ];
-  const signers = accepted.flatMap(({ text, hasNonce }) => recoverSigners(text, signature).map((address) => ({ address, hasNonce })));
+  const accepted: readonly SignedForm[] = [{ text: forms.provider, hasNonce: true }, ...(settings.takesOlderSignatures ? forms.older : [])];
+  const signers = accepted.map(({ text, hasNonce }) => ({ address: recoverSigner(text, signature), hasNonce }));
   const known = signers.find(({ address }) => settings.providers.includes(address.toLowerCase()));
   if (known !== undefined) return { provider: known.address, nonce, isNonceSigned: known.hasNonce };
   const [first] = signers;
@@ -102,9 +98,6 @@ export const formsAboutJobs = (data: Data, nonce: string, older: { readonly with
   const jobId = exactText(data['jobId']) ?? '';
   return {
     provider: owner + jobId + nonce,
-    older: [
-      ...(older.withNonce === null ? [] : [{ text: older.withNonce, hasNonce: true }]),
-      { text: owner + jobId, hasNonce: false },
-    ],
+    older: [...(older.withNonce === null ? [] : [{ text: older.withNonce, hasNonce: true }]), { text: owner + jobId, hasNonce: false }],
   };
 };

@@ -38,7 +38,8 @@ const parseAs = <Schema extends z.ZodType>(schema: Schema, value: unknown, probl
 const baseOf = ({ did, ddo, serviceId }: AssetSnapshot): string => {
   const document = parseDdo(ddo);
   const service = document === null ? undefined : findService(document, serviceId);
-  if (service === undefined) throw new SourceFailure('permanent', `the document of ${did ?? 'the asset'} has no service ${serviceId ?? ''}`);
+  if (service === undefined)
+    throw new SourceFailure('permanent', `the document of ${did ?? 'the asset'} has no service ${serviceId ?? ''}`);
   const base = service.serviceEndpoint.replace(/\/+$/, '');
   if (!URL.canParse(base)) throw new SourceFailure('permanent', 'the service names no Provider');
   return base;

@@ -59,14 +59,14 @@ export const startLegacyProvider = async (basePath = ''): Promise<LegacyProvider
       // no signature
     }
     if (signer !== address) return { status: 400, body: invalid({ signature: ['Invalid signature provided.'] }) };
-    const stored = provider.nonces.get(address!) ?? 0n;
+    const stored = provider.nonces.get(address) ?? 0n;
     if (BigInt(nonce!) < stored) {
       const text = `Invalid signature expected nonce (${stored}) > current nonce (${nonce}).`;
       return { status: 400, body: invalid({ signature: text }) };
     }
     // what the old database did with a nonce that is there already
     if (BigInt(nonce!) === stored) return { status: 503, body: { error: 'UNIQUE constraint failed' } };
-    provider.nonces.set(address!, BigInt(nonce!));
+    provider.nonces.set(address, BigInt(nonce!));
     const held = services.find((one) => one.documentId === documentId && one.serviceId === query.get('serviceId'));
     if (held === undefined) return { status: 400, body: { error: 'Cannot resolve DID' } };
     if (held.transferTxId !== query.get('transferTxId') || address !== provider.consumerAddress) {

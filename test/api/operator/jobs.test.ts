@@ -72,7 +72,9 @@ describe('GET /compute', () => {
 
   test('chainId has no effect, and a body counts where there is no query', async () => {
     const { jobId } = await startJob();
-    expect((await status({ ...signedQuery(operator, { jobId }), chainId: '5', documentId: 'x', consumerSignature: 'y' })).body).toHaveLength(1);
+    expect(
+      (await status({ ...signedQuery(operator, { jobId }), chainId: '5', documentId: 'x', consumerSignature: 'y' })).body,
+    ).toHaveLength(1);
     expect((await sendOperator(operator.app, 'get', 'compute', signedQuery(operator, { jobId }))).body).toHaveLength(1);
   });
 
@@ -112,7 +114,11 @@ describe('GET /compute', () => {
     expect([code, body]).toEqual([200, []]);
   });
 
-  test.each([[70, 0], [81, 2], [82, 0]])('a job that ended with %i has its results, its exit, and stopreq %i', async (number, stopreq) => {
+  test.each([
+    [70, 0],
+    [81, 2],
+    [82, 0],
+  ])('a job that ended with %i has its results, its exit, and stopreq %i', async (number, stopreq) => {
     const { jobId } = await startJob();
     await endJob(jobId, number);
     const [job] = (await status(signedQuery(operator, { jobId }))).body;
@@ -136,7 +142,7 @@ describe('GET /compute', () => {
 
 describe('PUT and DELETE /compute', () => {
   test.each(['owner', 'providerSignature', 'nonce'])('a stop needs %s', async (attribute) => {
-    const query: Record<string, string> = { ...signedQuery(operator, { owner: operator.owner }) } as Record<string, string>;
+    const query: Record<string, string> = { ...signedQuery(operator, { owner: operator.owner }) };
     delete query[attribute];
     expect(refusal(await stop(query))).toEqual(error(400, `"${attribute}" is required in the call to PUT:/compute`));
   });
@@ -245,7 +251,7 @@ describe('GET /getResult', () => {
     const text = "Error getResult: invalid literal for int() with base 10: 'first'";
     expect(refusal(await fetchResult(query))).toEqual(error(400, text));
     expect(refusal(await fetchResult(query))).toEqual(error(400, `Error getResult: ${stale(query.nonce)}`));
-    expect((await fetchResult(ask(jobId, '0', stranger as typeof operator.provider))).status).toBe(401);
+    expect((await fetchResult(ask(jobId, '0', stranger))).status).toBe(401);
   });
 
   test('a storage that is away is asked again, and is a 502 in the end', async () => {

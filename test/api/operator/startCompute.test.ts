@@ -93,12 +93,13 @@ describe('POST /compute: the checks in their order', () => {
     expect((await startWith({ chainId })).status).toBe(200);
   });
 
-  test.each([['1', { chainId: 1 }], ['1 as text', { chainId: '1' }], ['1 by its other name', { chainId: undefined, chain_id: 1 }]])(
-    '5: a list holds chain %s',
-    async (_name, chain) => {
-      expect((await startWith({ environment: 'elsewhere', ...chain })).status).toBe(200);
-    },
-  );
+  test.each([
+    ['1', { chainId: 1 }],
+    ['1 as text', { chainId: '1' }],
+    ['1 by its other name', { chainId: undefined, chain_id: 1 }],
+  ])('5: a list holds chain %s', async (_name, chain) => {
+    expect((await startWith({ environment: 'elsewhere', ...chain })).status).toBe(200);
+  });
 
   test.each([['0x12'], [`0x${'0'.repeat(130)}`], [''], [12], [null], [{}]])('6: %j is no signature', async (providerSignature) => {
     expect(refusal(await startWith({ providerSignature }))).toEqual(error(400, 'Failed to recover address'));

@@ -53,7 +53,11 @@ const admit = (spec: JobSpec, metadataUrls: readonly string[], failure?: JobFail
 describe('the document of an asset of a legacy Provider', () => {
   test('is read where the Provider reads it, if the operator lists that place', async () => {
     const admission = await admit(aProvidedJob(), [url]);
-    expect(admission).toMatchObject({ agreementId: '0x1', runSeconds: 100, datasets: [{ did, chainId: 137, serviceId: 's', ddo: { id: did } }] });
+    expect(admission).toMatchObject({
+      agreementId: '0x1',
+      runSeconds: 100,
+      datasets: [{ did, chainId: 137, serviceId: 's', ddo: { id: did } }],
+    });
   });
 
   test('is read nowhere else', async () => {
@@ -96,8 +100,8 @@ describe('the files of an algorithm', () => {
   };
 
   test.each<[string, readonly unknown[], readonly string[] | null]>([
-    ['are pinned by the entry that names it', [entry({})], [a!]],
-    ['are pinned one by one', [entry({ filesChecksum: a! + b! })], [a!, b!]],
+    ['are pinned by the entry that names it', [entry({})], [a]],
+    ['are pinned one by one', [entry({ filesChecksum: a + b })], [a, b]],
     ['are free where no entry names it', [entry({ did: computeDid(anAddress(), 137) })], null],
     ['are free where another service of it is named', [entry({ serviceId: 'other' })], null],
     ['are free where an entry pins none', [entry({}), entry({ filesChecksum: null })], null],

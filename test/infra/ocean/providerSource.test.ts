@@ -9,6 +9,7 @@ import { anAddress, anAdmission, aSpec, aTransaction, anAlgorithmRequest, aDatas
 import { openTestLedger, type TestLedger } from '../../support/databases.ts';
 import { startLegacyProvider, type HeldService, type LegacyProvider } from '../../support/legacyProvider.ts';
 import { statusOfFailure } from '../../../workflows/contract/status.ts';
+import type { RawAlgorithm } from '../../../workflows/contract/spec.ts';
 import { isJobFailure } from '../../../workflows/contract/failures.ts';
 
 let opened: TestLedger;
@@ -52,7 +53,12 @@ const fileOf = ({ documentId, serviceId, transferTxId }: HeldService, fileIndex 
   ...{ documentId, serviceId, transferTxId, fileIndex },
 });
 
-const options = (over: Partial<OpenOptions> = {}): OpenOptions => ({ start: 0, userdata: null, signal: AbortSignal.timeout(20_000), ...over });
+const options = (over: Partial<OpenOptions> = {}): OpenOptions => ({
+  start: 0,
+  userdata: null,
+  signal: AbortSignal.timeout(20_000),
+  ...over,
+});
 
 const read = async (file: ProviderFile, over: Partial<OpenOptions> = {}, source = sourceOf()): Promise<string> =>
   (await buffer((await source.open(file, options(over))).stream)).toString();
@@ -201,7 +207,12 @@ describe('the files of a job', () => {
       },
     };
   };
-  const code = { rawcode: 'x', url: null, fileObject: null, container: { entrypoint: '', image: 'i', tag: '', checksum: '' } };
+  const code: RawAlgorithm = {
+    rawcode: 'x',
+    url: null,
+    fileObject: null,
+    container: { entrypoint: '', image: 'i', tag: '', checksum: '' },
+  };
 
   const prepare = (job: ReturnType<typeof aJob>, patienceSeconds = 10, guardedFetch = outbound.fetch) =>
     createProviderListings({ guardedFetch, listings: opened.ledger })(job, patienceSeconds);
@@ -239,12 +250,7 @@ describe('the files of a job', () => {
     ['a dataset of a Provider that is not there', () => aJob(held(), { url: 'http://127.0.0.1:9' }), 'InputUnavailable', 31],
     ['a dataset at an address that is none', () => aJob(held(), { url: 'nowhere' }), 'InputUnavailable', 31],
     ['a dataset with neither url nor order', () => aJob(null), 'InputUnavailable', 31],
-    [
-      'an algorithm that no Provider has',
-      () => aJob(held(), { algorithm: aService() }),
-      'AlgorithmUnavailable',
-      32,
-    ],
+    ['an algorithm that no Provider has', () => aJob(held(), { algorithm: aService() }), 'AlgorithmUnavailable', 32],
     [
       'an algorithm with more files than were pinned',
       () => aJob(held(), { algorithm: hold(['x', 'y']), pins: ['a'.repeat(64)] }),

@@ -37,7 +37,12 @@ const container = { entrypoint: '', image: 'i', tag: '', checksum: '' };
 const start = async (spec: object, admission: object, listing: ProviderListing | null) => {
   const source = createProviderSource(
     { guardedFetch: outbound.fetch, privateKey: wallet.privateKey, nonces: opened.ledger },
-    createFileSource({ guardedFetch: outbound.fetch, ipfsGateway: 'https://i.invalid', arweaveGateway: 'https://a.invalid', chains: new Map() }),
+    createFileSource({
+      guardedFetch: outbound.fetch,
+      ipfsGateway: 'https://i.invalid',
+      arweaveGateway: 'https://a.invalid',
+      chains: new Map(),
+    }),
   );
   const gateway = await startGateway({ spec: { surface: 'operator', ...spec }, admission, deps: { source } });
   gateway.ledger.listing = listing;
@@ -98,7 +103,11 @@ describe('files of a job that a legacy Provider asked for', () => {
 
   test('are code of the request, or a url of an algorithm, and nothing of a Provider’s', async () => {
     const raw = { rawcode: 'print(1)', url: null, fileObject: null, container };
-    const inline = await start({ algorithm: { ...noAlgorithm, raw } }, { datasets: [], algorithm: null }, { datasets: [], algorithm: null });
+    const inline = await start(
+      { algorithm: { ...noAlgorithm, raw } },
+      { datasets: [], algorithm: null },
+      { datasets: [], algorithm: null },
+    );
     expect((await inline.plan()).map(({ path }) => path)).toEqual(['inputs/algoCustomData.json', 'transformations/algorithm']);
     const fileObject = ['main', 'helper'].map((text) => ({ type: 'url', url: files.serve(text), method: 'GET' }));
     const algorithm = { ...noAlgorithm, raw: { ...raw, rawcode: null, fileObject } };
