@@ -111,7 +111,7 @@ export const infoRoute: OperatorRoute = {
   headers,
   query: z.object(jobQuery),
   answers: { 200: { description: 'The job', contentType: 'application/json', schema: operatorJob } },
-  refusals: [400, 401, 404, 413, 503],
+  refusals: [400, 401, 404, 413, 415, 503],
   handle: (deps) => [requireAdmin(deps), ...readRequestData(deps.limits.jsonBytes), describeJob(deps)],
 };
 
@@ -124,7 +124,7 @@ export const logsRoute: OperatorRoute = {
   headers,
   query: z.object({ ...jobQuery, component: z.enum(['configure', 'algorithm', 'publish']) }),
   answers: { 200: { description: 'The log', contentType: 'text/plain', schema: z.string() } },
-  refusals: [400, 401, 404, 413, 503],
+  refusals: [400, 401, 404, 413, 415, 503],
   handle: (deps) => [requireAdmin(deps), ...readRequestData(deps.limits.jsonBytes), readLogs(deps)],
 };
 

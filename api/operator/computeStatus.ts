@@ -70,7 +70,7 @@ export const operatorStatusRoute: OperatorRoute = {
   description: `Signed by the Provider: \`owner + jobId + nonce\`. At least one of agreementId, jobId and owner; at most the ${pageSize} newest jobs. Everything may be in a JSON body instead.`,
   query: z.object({ ...signedQuery, owner: z.string().optional() }),
   answers: { 200: { description: 'Matching jobs', contentType: 'application/json', schema: operatorJobs } },
-  refusals: [400, 401, 405, 413, 503],
+  refusals: [400, 401, 405, 413, 415, 503],
   refuseHead: true,
   handle: (deps) => [...readRequestData(deps.limits.jsonBytes), readOperatorStatus(deps)],
 };
@@ -83,7 +83,7 @@ export const stopOperatorRoute: OperatorRoute = {
   description: 'Signed by the Provider: `owner + jobId + nonce`. In the query, or in a JSON body where there is no query.',
   body: { contentType: 'application/json', schema: operatorStop },
   answers: { 200: { description: 'The jobs', contentType: 'application/json', schema: operatorJobs } },
-  refusals: [400, 401, 413, 503],
+  refusals: [400, 401, 413, 415, 503],
   handle: (deps) => [...readRequestData(deps.limits.jsonBytes), stopOperatorCompute(deps)],
 };
 

@@ -53,6 +53,6 @@ export const operatorEnvironmentsRoute: OperatorRoute = {
   summary: 'Compute environments; without a chain, all of them',
   query: z.object({ chainId: z.string().optional(), chain_id: z.string().optional() }),
   answers: { 200: { description: 'Environments that take jobs', contentType: 'application/json', schema: operatorEnvironments } },
-  refusals: [400, 413, 503],
+  refusals: [400, 413, 415, 503],
   handle: (deps) => [...readRequestData(deps.limits.jsonBytes), listOperatorEnvironments(deps)],
 };

@@ -81,7 +81,7 @@ export const operatorResultRoute: OperatorRoute = {
     200: { description: 'The file', contentType: 'application/octet-stream', schema: bytes },
     206: { description: 'The range', contentType: 'application/octet-stream', schema: bytes },
   },
-  refusals: [400, 401, 404, 405, 413, 416, 502, 503],
+  refusals: [400, 401, 404, 405, 413, 415, 416, 502, 503],
   refuseHead: true,
   handle: (deps) => [...readRequestData(deps.limits.jsonBytes), readOperatorResult(deps)],
 };

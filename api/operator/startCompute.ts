@@ -136,6 +136,6 @@ export const startOperatorRoute: OperatorRoute = {
   description: 'Signed by the Provider: `owner + nonce`. A repeated identical request gets the same job.',
   body: { contentType: 'application/json', schema: operatorStart },
   answers: { 200: { description: 'The job', contentType: 'application/json', schema: operatorJobs } },
-  refusals: [400, 401, 413, 503],
+  refusals: [400, 401, 413, 415, 503],
   handle: (deps) => [...readRequestData(deps.limits.jsonBytes), startOperatorCompute(deps)],
 };

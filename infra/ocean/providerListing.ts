@@ -7,6 +7,7 @@ import type { Admission, AssetSnapshot, JobSpec, ProviderFiles, ProviderListing 
 import type { GuardedFetch, OutboundRequest } from '../outbound/guardedFetch.ts';
 import { findService, parseDdo } from './ddo.ts';
 import { translate } from './fileSource.ts';
+import { settleInOrder } from './settleInOrder.ts';
 import { readJsonAnswer } from './providerSource.ts';
 import { SourceFailure } from './sourceFailure.ts';
 
@@ -34,23 +35,27 @@ const parseAs = <Schema extends z.ZodType>(schema: Schema, value: unknown, probl
   return parsed.data;
 };
 
-/** Each service has its Provider in its document; a base path is kept. */
+const longestBase = 2_000;
+
+/** Each service has its Provider in its document. A base path is kept, and one Provider has one spelling. */
 const baseOf = ({ did, ddo, serviceId }: AssetSnapshot): string => {
   const document = parseDdo(ddo);
   const service = document === null ? undefined : findService(document, serviceId);
   if (service === undefined)
     throw new SourceFailure('permanent', `the document of ${did ?? 'the asset'} has no service ${serviceId ?? ''}`);
-  const base = service.serviceEndpoint.replace(/\/+$/, '');
-  if (!URL.canParse(base)) throw new SourceFailure('permanent', 'the service names no Provider');
-  return base;
+  const url = URL.parse(service.serviceEndpoint);
+  if (url === null || url.href.length > longestBase) throw new SourceFailure('permanent', 'the service names no Provider');
+  [url.search, url.hash] = ['', ''];
+  return url.href.replace(/\/+$/, '');
 };
 
 /** @throws SourceFailure */
-const askProvider = async (guardedFetch: GuardedFetch, snapshot: AssetSnapshot): Promise<ProviderFiles> => {
+const askProvider = async (guardedFetch: GuardedFetch, snapshot: AssetSnapshot, signal: AbortSignal): Promise<ProviderFiles> => {
   const provider = baseOf(snapshot);
   const ask = async (request: OutboundRequest): Promise<unknown> => {
     try {
-      return await readJsonAnswer(await guardedFetch(request, AbortSignal.timeout(askTimeoutMs)), longestAnswer);
+      const end = AbortSignal.any([signal, AbortSignal.timeout(askTimeoutMs)]);
+      return await readJsonAnswer(await guardedFetch(request, end), longestAnswer);
     } catch (err) {
       return translate(err);
     }
@@ -64,24 +69,32 @@ const askProvider = async (guardedFetch: GuardedFetch, snapshot: AssetSnapshot):
   return { provider, downloadUrl: provider + download[1], files };
 };
 
+/** How long what may pass is asked for again. */
+interface Patience {
+  readonly untilMs: number;
+  readonly signal: AbortSignal;
+}
+
 interface Asking {
   readonly label: string;
   readonly role: 'dataset' | 'algorithm';
-  readonly untilMs: number;
+  readonly patience: Patience;
 }
 
 const failureOf = (message: string, { label, role }: Asking): JobFailure =>
   new JobFailure(role === 'algorithm' ? 'AlgorithmUnavailable' : 'InputUnavailable', `${label}: ${message}`);
 
-/** Repeats what may pass until the time is up. @throws JobFailure, final */
+/** Repeats what may pass until the time is up. @throws JobFailure, final; the signal's reason when it is aborted */
 const askPatiently = async (guardedFetch: GuardedFetch, snapshot: AssetSnapshot, asking: Asking): Promise<ProviderFiles> => {
+  const { untilMs, signal } = asking.patience;
   for (let waitMs = firstPauseMs; ; waitMs = Math.min(2 * waitMs, longestPauseMs)) {
     try {
-      return await askProvider(guardedFetch, snapshot);
+      return await askProvider(guardedFetch, snapshot, signal);
     } catch (err) {
+      signal.throwIfAborted();
       if (!(err instanceof SourceFailure)) throw err;
-      if (err.kind === 'permanent' || Date.now() + waitMs > asking.untilMs) throw failureOf(err.message, asking);
-      await pause(waitMs);
+      if (err.kind === 'permanent' || Date.now() + waitMs > untilMs) throw failureOf(err.message, asking);
+      await pause(waitMs, undefined, { signal });
     }
   }
 };
@@ -94,18 +107,18 @@ interface AdmittedJob {
   readonly admission: Admission;
 }
 
-const listDatasets = ({ guardedFetch }: ProviderListingDeps, { spec, admission }: AdmittedJob, untilMs: number) =>
+const listDatasets = ({ guardedFetch }: ProviderListingDeps, { spec, admission }: AdmittedJob, patience: Patience) =>
   admission.datasets.map(async (snapshot, position) => {
     const request = spec.datasets[position];
-    const asking: Asking = { label: `dataset ${position + 1} (${request?.documentId ?? snapshot.folder})`, role: 'dataset', untilMs };
+    const asking: Asking = { label: `dataset ${position + 1} (${request?.documentId ?? snapshot.folder})`, role: 'dataset', patience };
     if (snapshot.did !== null) return askPatiently(guardedFetch, snapshot, asking);
     if (Array.isArray(request?.fileObject) && request.fileObject.length > 0) return null;
     throw failureOf(nothingToFetch, asking);
   });
 
-const listAlgorithm = async ({ guardedFetch }: ProviderListingDeps, { spec, admission }: AdmittedJob, untilMs: number) => {
+const listAlgorithm = async ({ guardedFetch }: ProviderListingDeps, { spec, admission }: AdmittedJob, patience: Patience) => {
   const { raw, documentId } = spec.algorithm;
-  const asking: Asking = { label: `algorithm (${documentId ?? 'raw'})`, role: 'algorithm', untilMs };
+  const asking: Asking = { label: `algorithm (${documentId ?? 'raw'})`, role: 'algorithm', patience };
   if (admission.algorithm !== null) {
     const listed = await askPatiently(guardedFetch, admission.algorithm, asking);
     const pinned = admission.algorithmFileDigests?.length ?? listed.files;
@@ -123,10 +136,13 @@ const listAlgorithm = async ({ guardedFetch }: ProviderListingDeps, { spec, admi
  * @returns a function that throws JobFailure InputUnavailable or AlgorithmUnavailable, final, once the patience is over
  */
 export const createProviderListings = (deps: ProviderListingDeps) =>
-  async function prepareFiles(job: AdmittedJob, patienceSeconds: number): Promise<void> {
+  async function prepareFiles(
+    job: AdmittedJob,
+    { patienceSeconds, signal }: { readonly patienceSeconds: number; readonly signal: AbortSignal },
+  ): Promise<void> {
     const { jobId, surface } = job.spec;
     if (surface !== 'operator' || (await deps.listings.readProviderListing(jobId)) !== null) return;
-    const untilMs = Date.now() + patienceSeconds * 1_000;
-    const [algorithm, ...datasets] = await Promise.all([listAlgorithm(deps, job, untilMs), ...listDatasets(deps, job, untilMs)]);
-    await deps.listings.storeProviderListing(jobId, { algorithm, datasets });
+    const patience = { untilMs: Date.now() + patienceSeconds * 1_000, signal };
+    const [algorithm, ...datasets] = await settleInOrder([listAlgorithm(deps, job, patience), ...listDatasets(deps, job, patience)]);
+    await deps.listings.storeProviderListing(jobId, { algorithm: algorithm ?? null, datasets });
   };

@@ -4,6 +4,7 @@ import { lookup } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import express from 'express';
 import { Counter, Registry } from 'prom-client';
+import { cancellationSignal } from '@temporalio/activity';
 import { NativeConnection } from '@temporalio/worker';
 import type { BeginSelfTestDeps } from '../../activities/beginSelfTest.ts';
 import { createActivities, type ActivityDeps } from '../../activities/index.ts';
@@ -133,7 +134,9 @@ const joinActivities = (adapters: Adapters): ActivityDeps => {
       admissions: {
         async readAdmission(jobId) {
           const job = await ledger.readAdmission(jobId);
-          await prepareFiles(job, environmentOf(job.spec.environmentId).limits.transferPatienceSeconds);
+          const { transferPatienceSeconds: patienceSeconds } = environmentOf(job.spec.environmentId).limits;
+          // a job that is stopped waits for no Provider
+          await prepareFiles(job, { patienceSeconds, signal: cancellationSignal() });
           return job;
         },
       },

@@ -31,7 +31,14 @@ afterAll(async () => {
 const publish = async (asset: AssetTemplate, files: readonly string[], txId: string) => {
   const { chain } = operator.world;
   const providerPublicKey = publicKeyOf(operator.provider.privateKey);
-  const { did, serviceIds } = await publishAsset({ chain, signer: chain.accounts.publisher, providerPublicKey, providerUrl: legacy.url, asset, form: {} });
+  const { did, serviceIds } = await publishAsset({
+    chain,
+    signer: chain.accounts.publisher,
+    providerPublicKey,
+    providerUrl: legacy.url,
+    asset,
+    form: {},
+  });
   legacy.hold({ documentId: did, serviceId: serviceIds[0]!, transferTxId: txId, files });
   return { did, serviceId: serviceIds[0]! };
 };
@@ -41,7 +48,8 @@ const stage = async (jobId: string): Promise<Record<string, string>> => {
   const { ledger } = operator.opened;
   const { ocean, chain } = operator.world;
   const { guardedFetch } = ocean;
-  await createProviderListings({ guardedFetch, listings: ledger })(await ledger.readAdmission(jobId), 5);
+  const prepareFiles = createProviderListings({ guardedFetch, listings: ledger });
+  await prepareFiles(await ledger.readAdmission(jobId), { patienceSeconds: 5, signal: AbortSignal.timeout(20_000) });
   const source = createProviderSource(
     { guardedFetch, privateKey: chain.accounts.provider.privateKey, nonces: ledger },
     createFileSource({ guardedFetch, ipfsGateway: '', arweaveGateway: '', chains: new Map() }),

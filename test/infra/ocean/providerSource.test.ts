@@ -214,8 +214,8 @@ describe('the files of a job', () => {
     container: { entrypoint: '', image: 'i', tag: '', checksum: '' },
   };
 
-  const prepare = (job: ReturnType<typeof aJob>, patienceSeconds = 10, guardedFetch = outbound.fetch) =>
-    createProviderListings({ guardedFetch, listings: opened.ledger })(job, patienceSeconds);
+  const prepare = (job: ReturnType<typeof aJob>, patienceSeconds = 10, signal = new AbortController().signal) =>
+    createProviderListings({ guardedFetch: outbound.fetch, listings: opened.ledger })(job, { patienceSeconds, signal });
 
   /** A listing belongs to a job of the ledger. */
   const reserve = async (job: ReturnType<typeof aJob>) => {
@@ -242,6 +242,19 @@ describe('the files of a job', () => {
     const job = await reserve(aJob(hold()));
     await prepare(job);
     expect((await opened.ledger.readProviderListing(job.spec.jobId))?.datasets).toHaveLength(1);
+  });
+
+  test('are waited for no longer once the job is stopped', async () => {
+    provider.listTroubles.push(...Array<number>(100).fill(503));
+    const begun = Date.now();
+    await expect(prepare(aJob(hold()), 600, AbortSignal.timeout(300))).rejects.toThrow();
+    expect(Date.now() - begun).toBeLessThan(30_000);
+  });
+
+  test('have one Provider in whatever spelling', async () => {
+    const job = await reserve(aJob(hold(), { url: `${provider.url.replace('http', 'HTTP')}//?a=1#b` }));
+    await prepare(job);
+    expect((await opened.ledger.readProviderListing(job.spec.jobId))?.datasets[0]?.provider).toBe(provider.url);
   });
 
   const held = (): HeldService => hold();
