@@ -19,6 +19,8 @@ const network = z.string().refine((text) => {
   return bits !== undefined && rest.length === 0 && (prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits));
 }, 'is neither an IP address nor a network');
 
+const address = z.string().regex(/^0x[0-9a-fA-F]{40}$/, 'is not an address');
+
 const perMinute = z.coerce.number().int().nonnegative();
 
 const bytes = (min: number, fallback: number) => z.coerce.number().int().min(min).default(fallback);
@@ -50,8 +52,16 @@ export const apiConfig = z
       .default(''),
     /** take stop and delete calls of ocean.js 3.3.3 and later, which leave the nonce unsigned or out */
     C2D_CLASSIC_UNSIGNED_NONCES: flag.default(true),
+    /** port of the operator-service API, on the same address; absent: it is not served; 0 lets the system choose */
+    C2D_OPERATOR_PORT: port.optional(),
+    /** addresses of the Providers that may ask for jobs; none: nobody */
+    C2D_OPERATOR_PROVIDERS: list.pipe(z.array(address)).prefault(''),
+    /** values of the `Admin` header that let operators in; none: nobody */
+    C2D_OPERATOR_ADMINS: list.pipe(z.array(z.string().min(16, 'is shorter than 16 characters'))).prefault(''),
+    /** take what old ocean-nodes sign, and what old operator-services verified; much of it can be replayed */
+    C2D_OPERATOR_OLDER_SIGNATURES: flag.default(false),
     /** addresses that may have documents decrypted; none: everybody who signs */
-    C2D_AUTHORIZED_DECRYPTERS: list.pipe(z.array(z.string().regex(/^0x[0-9a-fA-F]{40}$/, 'is not an address'))).prefault(''),
+    C2D_AUTHORIZED_DECRYPTERS: list.pipe(z.array(address)).prefault(''),
     /** requests of one IP address, and of one consumer, in a minute; 0: no limit */
     C2D_API_RATE_PER_IP: perMinute.default(1_200),
     C2D_API_RATE_PER_ADDRESS: perMinute.default(600),

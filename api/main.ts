@@ -24,6 +24,8 @@ import { createClassicApp } from './classic/app.ts';
 import type { ClassicDeps } from './classic/ports.ts';
 import { apiConfig, type ApiConfig } from './config.ts';
 import { createMetrics } from './metrics.ts';
+import { createOperatorApp } from './operator/app.ts';
+import type { OperatorDeps } from './operator/ports.ts';
 import { createRates } from './rates.ts';
 import { createTokens } from './tokens.ts';
 import { addSealGauge, createWithdrawals, noWithdrawals, withdrawalRoutes } from './withdrawals.ts';
@@ -58,6 +60,23 @@ const listenClassic = async (
   return listen(app, { host: config.C2D_API_HOST, port: config.C2D_CLASSIC_PORT }, { name: 'classic' });
 };
 
+const lowerCase = (texts: readonly string[]): readonly string[] => texts.map((text) => text.toLowerCase());
+
+/** The operator-service API, if it is to be served. */
+const listenOperator = async (config: ApiConfig, deps: Omit<OperatorDeps, 'settings'>): Promise<Listener | null> => {
+  if (config.C2D_OPERATOR_PORT === undefined) return null;
+  const settings = {
+    providers: lowerCase(config.C2D_OPERATOR_PROVIDERS),
+    admins: lowerCase(config.C2D_OPERATOR_ADMINS),
+    takesOlderSignatures: config.C2D_OPERATOR_OLDER_SIGNATURES,
+  };
+  return listen(
+    createOperatorApp({ ...deps, settings }),
+    { host: config.C2D_API_HOST, port: config.C2D_OPERATOR_PORT },
+    { name: 'operator' },
+  );
+};
+
 const start = async (): Promise<RunningProcess> => {
   const config = parseConfig(apiConfig, process.env);
   const logger = createLogger('api', config.C2D_LOG_LEVEL);
@@ -73,7 +92,7 @@ const start = async (): Promise<RunningProcess> => {
       : noWithdrawals;
   if (config.C2D_RUNTIME === 'kubernetes') addSealGauge(registry, withdrawals, environmentIds);
   const health = { ledger: ledger.check, temporal: () => temporal.check(), chains: () => ocean.check(), storage: () => results.check() };
-  const deps: Omit<ClassicDeps, 'orders' | 'settings'> = {
+  const deps: Omit<ClassicDeps & OperatorDeps, 'orders' | 'settings'> = {
     ledger: { ...ledger, watchJob: (jobId, onChange) => changes.watch(jobId, onChange) },
     jobs: createJobStarter({ client: temporal.client, heartbeatSeconds: config.C2D_SILENCE_SECONDS }),
     results,
@@ -104,8 +123,12 @@ const start = async (): Promise<RunningProcess> => {
     { name: 'api', onDrain: () => ending.abort() },
   );
   const classicListener = await listenClassic(config, deps, ocean.classic);
+  const operatorListener = await listenOperator(config, deps);
   const healthListener = await listen(operations, { host: config.C2D_HEALTH_HOST, port: config.C2D_HEALTH_PORT }, { name: 'health' });
-  logger.info({ url: listener.url, classic: classicListener?.url, health: healthListener.url }, 'the API is ready');
+  logger.info(
+    { url: listener.url, classic: classicListener?.url, operator: operatorListener?.url, health: healthListener.url },
+    'the API is ready',
+  );
   return {
     logger,
     parts: [
@@ -115,6 +138,7 @@ const start = async (): Promise<RunningProcess> => {
       { name: 'ocean', close: async () => ocean.close() },
       healthListener,
       ...(classicListener === null ? [] : [classicListener]),
+      ...(operatorListener === null ? [] : [operatorListener]),
       listener,
     ],
   };

@@ -9,6 +9,7 @@ import * as environmentVerdicts from './migrations/0002_environment_verdicts.ts'
 import * as queueWait from './migrations/0003_queue_wait.ts';
 import * as invalidatedTokens from './migrations/0004_invalidated_tokens.ts';
 import * as requestDigests from './migrations/0005_request_digests.ts';
+import * as providerJobs from './migrations/0006_provider_jobs.ts';
 
 const migrations: Readonly<Record<string, Migration>> = {
   '0001_jobs': jobs,
@@ -16,6 +17,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   '0003_queue_wait': queueWait,
   '0004_invalidated_tokens': invalidatedTokens,
   '0005_request_digests': requestDigests,
+  '0006_provider_jobs': providerJobs,
 };
 
 /** An open ledger database. */

@@ -10,6 +10,8 @@ import { translateLedgerErrors } from './ledgerFailure.ts';
 import { appendLog, dropEndedLogs, readLog } from './logs.ts';
 import { nonceOf, reserveJob, spendNonce } from './nonces.ts';
 import { beginPodAttempt, knownClaims, recordPositions } from './places.ts';
+import { findProviderJobs, openJobOn, readProviderJob, reserveProviderJob, runningJobs } from './providerJobs.ts';
+import { readProviderListing, releaseProviderNonce, storeProviderListing, takeProviderNonce } from './providerFiles.ts';
 import { invalidateToken, isTokenInvalidated } from './tokens.ts';
 
 export type { EnvironmentLoad } from './environments.ts';
@@ -54,6 +56,15 @@ export const createLedger = ({ db }: Pick<LedgerConnection, 'db'>, keyring: Keyr
     appendLog: appendLog(deps),
     readLog: readLog(deps),
     dropEndedLogs: dropEndedLogs(deps),
+    reserveProviderJob: reserveProviderJob(deps),
+    readProviderJob: readProviderJob(deps),
+    findProviderJobs: findProviderJobs(deps),
+    openJobOn: openJobOn(deps),
+    runningJobs: runningJobs(deps),
+    readProviderListing: readProviderListing(deps),
+    storeProviderListing: storeProviderListing(deps),
+    takeProviderNonce: takeProviderNonce(deps),
+    releaseProviderNonce: releaseProviderNonce(deps),
     /** Resolves when the database answers. For health checks. */
     check: async (): Promise<void> => {
       await sql`select 1`.execute(db);

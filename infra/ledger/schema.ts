@@ -1,7 +1,7 @@
 /** The ledger's tables as the code sees them. */
 
 import type { ColumnType, Generated } from 'kysely';
-import type { Admission } from '../../workflows/contract/spec.ts';
+import type { Admission, ProviderListing } from '../../workflows/contract/spec.ts';
 
 /** A file of a job's results, at a fixed index on every API surface. */
 export interface ResultEntry {
@@ -41,6 +41,8 @@ interface JobsTable {
   spec: Buffer;
   /** digest of a request that came with a key of the client's; null for all others */
   request_digest: string | null;
+  /** lower-case address of the legacy Provider that asked for the job; null for all others */
+  provider_address: string | null;
   admission_state: ColumnType<AdmissionState, AdmissionState | undefined, AdmissionState>;
   refusal_type: string | null;
   admission: Json<Admission> | null;
@@ -103,6 +105,21 @@ interface InvalidatedTokensTable {
   expires_at: Date;
 }
 
+interface ProviderListingsTable {
+  job_id: string;
+  listing: Json<ProviderListing>;
+}
+
+interface ProviderNoncesTable {
+  provider: string;
+  /** of our key */
+  address: string;
+  /** decimal text of a numeric column */
+  nonce: ColumnType<string, string, string>;
+  /** until then a request with the nonce may be on its way */
+  asking_until: Date;
+}
+
 /** The database of the ledger. */
 export interface LedgerDatabase {
   jobs: JobsTable;
@@ -110,4 +127,6 @@ export interface LedgerDatabase {
   job_logs: JobLogsTable;
   environment_verdicts: EnvironmentVerdictsTable;
   invalidated_tokens: InvalidatedTokensTable;
+  provider_listings: ProviderListingsTable;
+  provider_nonces: ProviderNoncesTable;
 }

@@ -31,7 +31,7 @@ const cacheOutage = (cause?: unknown): JobFailure =>
   new JobFailure('ChainUnavailable', 'the metadata cache does not answer at the moment', { retryAfterSeconds: 1, cause });
 
 /** @returns null when the cache does not know the DID */
-const fetchCached = async (cacheUrl: string, did: string): Promise<unknown> => {
+export const fetchCached = async (cacheUrl: string, did: string): Promise<unknown> => {
   const url = `${cacheUrl.replace(/\/+$/, '')}/api/aquarius/assets/ddo/${did}`;
   let response: Response;
   let text: string;

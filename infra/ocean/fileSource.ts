@@ -115,7 +115,7 @@ const failureOfStatus = (status: number): SourceFailure => {
 };
 
 /** What a response says about the whole file; destroys the body of a response that is of no use. */
-const readOpened = ({ status, headers, body }: OutboundResponse, start: number): OpenedFile => {
+export const readOpened = ({ status, headers, body }: OutboundResponse, start: number): OpenedFile => {
   const contentType = headers['content-type'] ?? null;
   if (status === 200) {
     const isPlain = (headers['content-encoding'] ?? 'identity') === 'identity';
@@ -128,7 +128,8 @@ const readOpened = ({ status, headers, body }: OutboundResponse, start: number):
   throw failureOfStatus(status);
 };
 
-const translate = (err: unknown): never => {
+/** @throws SourceFailure in any case; an address is never part of it */
+export const translate = (err: unknown): never => {
   if (err instanceof SourceFailure) throw err;
   const isRefused = err instanceof Error && err.name === 'OutboundRefused';
   const message = err instanceof Error && /^Outbound/.test(err.name) ? err.message : 'the data source cannot be read';

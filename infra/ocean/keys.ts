@@ -13,6 +13,8 @@ export const oceanKeys = {
   C2D_FORMER_PROVIDER_PRIVATE_KEYS: list.pipe(z.array(privateKey)).prefault(''),
   /** an Aquarius-compatible metadata cache; absent: DDOs are read from the chain */
   C2D_METADATA_CACHE_URL: z.url({ protocol: /^https?$/ }).optional(),
+  /** metadata caches that jobs of legacy Providers may name */
+  C2D_OPERATOR_METADATA_URLS: list.pipe(z.array(z.url({ protocol: /^https?$/ }))).prefault(''),
   C2D_IPFS_GATEWAY: z.url({ protocol: /^https?$/ }).default('https://ipfs.io'),
   C2D_ARWEAVE_GATEWAY: z.url({ protocol: /^https?$/ }).default('https://arweave.net/'),
   /** networks, addresses and host names of data sources that may be reached though they are not public */

@@ -19,6 +19,7 @@ import { createDocumentDecrypter, type DecryptRequest } from './decryptDocument.
 import { createFileChecksums } from './fileChecksums.ts';
 import type { FileObject } from './fileObject.ts';
 import { createFileSource, type FileSource } from './fileSource.ts';
+import { createProviderAdmission } from './providerAdmission.ts';
 import { createOnChainAssets, type Asset } from './onChainAssets.ts';
 import { addressOf, signProviderFee, type FeeTerms, type SignedProviderFee } from './providerFees.ts';
 import { createQuotes, type Quote, type QuoteRequest } from './quote.ts';
@@ -32,6 +33,8 @@ export interface OceanSettings {
   readonly formerProviderPrivateKeys?: readonly string[];
   /** Aquarius-compatible; absent: documents are read from the chains */
   readonly metadataCacheUrl?: string | undefined;
+  /** metadata caches of legacy Providers that may be asked */
+  readonly providerMetadataUrls?: readonly string[];
   readonly ipfsGateway: string;
   readonly arweaveGateway: string;
   readonly guardedFetch: GuardedFetch;
@@ -56,6 +59,8 @@ export interface Ocean extends Access {
   /** the files of a published asset as it was accepted, decrypted */
   filesOf(snapshot: AssetSnapshot): readonly FileObject[];
   readonly fileSource: FileSource;
+  /** the way out to data sources */
+  readonly guardedFetch: GuardedFetch;
   signProviderFee(terms: FeeTerms): SignedProviderFee;
   /** @param chainId where a smart account is asked; absent or unknown: the first chain */
   verifyMessage(signed: SignedMessage, chainId?: number | null): Promise<boolean>;
@@ -106,12 +111,14 @@ export const connectOcean = (settings: OceanSettings): Ocean => {
   // the index is wanted by the first request: fill it meanwhile; a failure shows there
   if (metadataCacheUrl === undefined) for (const { index } of assets.values()) index.refresh().catch(() => undefined);
   const nodePublicKey = publicKeyOf(providerPrivateKey);
+  const admit = createAdmission(deps);
+  const admitProvided = createProviderAdmission({ ...deps, metadataUrls: settings.providerMetadataUrls ?? [] });
   const { openFile: _openFile, ...access } = createAccess({ ...deps, providerPrivateKey, fileSource });
   return {
-    ...{ providerAddress, nodePublicKey, fileSource, chainIds: [...chains.keys()] },
+    ...{ providerAddress, nodePublicKey, fileSource, guardedFetch, chainIds: [...chains.keys()] },
     ...access,
     resolve: (did) => resolver.resolve(did),
-    admit: createAdmission(deps),
+    admit: (spec, environment) => (spec.surface === 'operator' ? admitProvided : admit)(spec, environment),
     examine: createExamination(deps),
     quote: createQuotes({ ...deps, providerPrivateKey }),
     classic: connectClassic({ ...deps, providerPrivateKey, fileSource }),

@@ -11,6 +11,7 @@ export const openOcean = (config: OceanConfig): Ocean =>
     providerPrivateKey: config.C2D_PROVIDER_PRIVATE_KEY,
     formerProviderPrivateKeys: config.C2D_FORMER_PROVIDER_PRIVATE_KEYS,
     metadataCacheUrl: config.C2D_METADATA_CACHE_URL,
+    providerMetadataUrls: config.C2D_OPERATOR_METADATA_URLS,
     ipfsGateway: config.C2D_IPFS_GATEWAY,
     arweaveGateway: config.C2D_ARWEAVE_GATEWAY,
     guardedFetch: createGuardedFetch({

@@ -5,6 +5,8 @@ import path from 'node:path';
 import { classicDescription } from '../../api/classic/app.ts';
 import { classicRoutes } from '../../api/classic/routes.ts';
 import { nodeRoutes } from '../../api/node/routes.ts';
+import { operatorDescription } from '../../api/operator/app.ts';
+import { operatorRoutes } from '../../api/operator/routes.ts';
 import { describeApi } from '../../api/openapi.ts';
 import { v1Routes } from '../../api/v1/routes.ts';
 import { v1Description } from '../../api/v1/surface.ts';
@@ -16,6 +18,7 @@ const descriptions = {
   node: describeApi(nodeRoutes, version),
   v1: describeApi(v1Routes, version, v1Description),
   classic: describeApi(classicRoutes, version, classicDescription),
+  operator: describeApi(operatorRoutes, version, operatorDescription),
 };
 
 for (const [name, description] of Object.entries(descriptions)) {

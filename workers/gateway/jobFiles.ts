@@ -2,6 +2,7 @@
 
 import type { Admission, JobSpec } from '../../workflows/contract/spec.ts';
 import { planFiles, type FileOrigin, type FileWithOrigin } from './planFiles.ts';
+import { providerFileLists } from './providerFiles.ts';
 import type { AssetFiles, FileObject, GatewayLedger } from './ports.ts';
 
 /** What the file source is asked for, and how the file is called towards people. */
@@ -20,7 +21,7 @@ export interface StagedJob {
 }
 
 export interface JobFilesDeps {
-  readonly ledger: Pick<GatewayLedger, 'readAdmission'>;
+  readonly ledger: Pick<GatewayLedger, 'readAdmission' | 'readProviderListing'>;
   readonly assets: AssetFiles;
 }
 
@@ -43,7 +44,8 @@ const rawAlgorithmFiles = (assets: AssetFiles, { algorithm: { raw } }: JobSpec):
 
 const resolveJob = async ({ ledger, assets }: JobFilesDeps, jobId: string): Promise<StagedJob> => {
   const { spec, admission } = await ledger.readAdmission(jobId);
-  const lists = fileLists(assets, spec, admission);
+  const isProvided = spec.surface === 'operator';
+  const lists = isProvided ? await providerFileLists({ ledger, assets }, spec, admission) : fileLists(assets, spec, admission);
   const counts = { datasets: lists.datasets.map((list) => list.length), algorithm: lists.algorithm.length };
   const pick = (list: readonly FileObject[] | undefined, file: number): FileObject => {
     const found = list?.[file];

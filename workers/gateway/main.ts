@@ -11,6 +11,7 @@ import { openChain } from '../../infra/ocean/chains.ts';
 import { createDecrypter } from '../../infra/ocean/ecies.ts';
 import { parseFileObject } from '../../infra/ocean/fileObject.ts';
 import { createFileSource } from '../../infra/ocean/fileSource.ts';
+import { createProviderSource } from '../../infra/ocean/providerSource.ts';
 import { createGuardedFetcher } from '../../infra/outbound/guardedFetch.ts';
 import { parseConfig } from '../../infra/process/config.ts';
 import { healthRoutes } from '../../infra/process/health.ts';
@@ -63,12 +64,15 @@ const createApp = (
     activity: temporal.client.activity,
     workflows: createWorkflowLook(temporal.client),
     assets: { filesOf: (snapshot) => filesOfSnapshot(snapshot, decrypter), parseFileObject },
-    source: createFileSource({
-      guardedFetch: fetcher.fetch,
-      ipfsGateway: config.C2D_IPFS_GATEWAY,
-      arweaveGateway: config.C2D_ARWEAVE_GATEWAY,
-      chains: new Map(chains.map((chain) => [chain.config.chainId, chain])),
-    }),
+    source: createProviderSource(
+      { guardedFetch: fetcher.fetch, privateKey: config.C2D_PROVIDER_PRIVATE_KEY, nonces: ledger },
+      createFileSource({
+        guardedFetch: fetcher.fetch,
+        ipfsGateway: config.C2D_IPFS_GATEWAY,
+        arweaveGateway: config.C2D_ARWEAVE_GATEWAY,
+        chains: new Map(chains.map((chain) => [chain.config.chainId, chain])),
+      }),
+    ),
     store,
     environmentOf: (id) => findEnvironment(config.C2D_ENVIRONMENTS, id),
     settings: {

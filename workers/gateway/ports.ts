@@ -2,7 +2,7 @@
 
 import type { Readable } from 'node:stream';
 import type { PodRef } from '../../workflows/contract/job.ts';
-import type { Admission, AssetSnapshot, JobSpec } from '../../workflows/contract/spec.ts';
+import type { Admission, AssetSnapshot, JobSpec, ProviderListing } from '../../workflows/contract/spec.ts';
 import type { ComputeEnvironment } from '../../infra/environments/environments.ts';
 import type { ProgressRecord, ResultEntry } from '../../infra/ledger/ledger.ts';
 import type { ResultStore } from '../../infra/storage/resultStore.ts';
@@ -18,6 +18,8 @@ export interface GatewayLedger {
   /** @returns null when the job is unknown or over */
   currentPodAttempt(jobId: string): Promise<number | null>;
   readAdmission(jobId: string): Promise<{ readonly spec: JobSpec; readonly admission: Admission }>;
+  /** null for a job that no legacy Provider asked for */
+  readProviderListing(jobId: string): Promise<ProviderListing | null>;
   recordProgress(record: ProgressRecord): Promise<void>;
   appendLog(piece: { readonly jobId: string; readonly podAttempt: number; readonly offset: number; readonly bytes: Buffer }): Promise<void>;
   recordResults(record: { readonly jobId: string; readonly podAttempt: number; readonly results: readonly ResultEntry[] }): Promise<void>;

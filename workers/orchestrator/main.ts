@@ -4,6 +4,7 @@ import { lookup } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import express from 'express';
 import { Counter, Registry } from 'prom-client';
+import { cancellationSignal } from '@temporalio/activity';
 import { NativeConnection } from '@temporalio/worker';
 import type { BeginSelfTestDeps } from '../../activities/beginSelfTest.ts';
 import { createActivities, type ActivityDeps } from '../../activities/index.ts';
@@ -16,6 +17,7 @@ import { connectLedger, migrateLedger } from '../../infra/ledger/connect.ts';
 import { createLedger, type Ledger } from '../../infra/ledger/ledger.ts';
 import type { Ocean } from '../../infra/ocean/ocean.ts';
 import { openOcean } from '../../infra/ocean/openOcean.ts';
+import { createProviderListings } from '../../infra/ocean/providerListing.ts';
 import { algorithmCommand, algorithmEnv, imageReference } from '../../infra/pods/algorithmCommand.ts';
 import { openPods } from '../../infra/pods/openPods.ts';
 import { parseConfig } from '../../infra/process/config.ts';
@@ -42,7 +44,7 @@ import { bundleWorkflows, createWorker, installRuntime } from './worker.ts';
 /** The adapters that the activities are joined with. */
 interface Adapters {
   readonly ledger: Ledger;
-  readonly ocean: Pick<Ocean, 'admit'>;
+  readonly ocean: Pick<Ocean, 'admit' | 'guardedFetch'>;
   readonly pods: PodRuntime;
   readonly workflows: OpenWorkflows;
   readonly queues: PlaceQueues;
@@ -99,6 +101,7 @@ const joinActivities = (adapters: Adapters): ActivityDeps => {
     return environment;
   };
   const tokens = createPodTokens(keyring);
+  const prepareFiles = createProviderListings({ guardedFetch: ocean.guardedFetch, listings: ledger });
   return {
     orders: { admit: (spec) => ocean.admit(spec, environmentOf(spec.environmentId)) },
     vacancies: {
@@ -128,7 +131,15 @@ const joinActivities = (adapters: Adapters): ActivityDeps => {
       },
     },
     podSpecs: createPodSpecs({
-      admissions: ledger,
+      admissions: {
+        async readAdmission(jobId) {
+          const job = await ledger.readAdmission(jobId);
+          const { transferPatienceSeconds: patienceSeconds } = environmentOf(job.spec.environmentId).limits;
+          // a job that is stopped waits for no Provider
+          await prepareFiles(job, { patienceSeconds, signal: cancellationSignal() });
+          return job;
+        },
+      },
       isUnsealed: config.C2D_RUNTIME === 'kubernetes' ? ledger.isUnsealed : async () => false,
       environmentOf,
       tokenOf: (pod) => tokens.tokenOf(pod),

@@ -6,7 +6,7 @@ export interface DatasetRequest {
   readonly serviceId: string | null;
   readonly transferTxId: string | null;
   readonly userdata: unknown;
-  /** a file object without an asset, as the client sent it; not yet validated */
+  /** a file object without an asset, as the client sent it; not yet validated. Operator surface: a list of them */
   readonly fileObject: unknown;
 }
 
@@ -58,6 +58,34 @@ export interface JobSpec {
   readonly queueMaxWaitTime: number;
   readonly metadata: unknown;
   readonly additionalViewers: readonly string[];
+  /** operator surface only */
+  readonly provider?: ProviderTerms;
+}
+
+/**
+ * What a legacy Provider says of a job by its signature: it has checked assets and orders itself. Its datasets and its
+ * algorithm (`transferTxId`) are fetched from Providers by the environment's consumer; `algorithm.raw` has the container.
+ */
+export interface ProviderTerms {
+  /** whose signature it was; compare lower-case */
+  readonly providerAddress: string;
+  readonly agreementId: string;
+  /** a metadata cache of the Provider's; null when it names none */
+  readonly metadataUri: string | null;
+}
+
+/** Where the files of one ordered service are, and how many. */
+export interface ProviderFiles {
+  /** base URL, the same for all services of one Provider */
+  readonly provider: string;
+  readonly downloadUrl: string;
+  readonly files: number;
+}
+
+/** What Providers said of a job's files before its pod was made; null for what is no Provider's. */
+export interface ProviderListing {
+  readonly datasets: readonly (ProviderFiles | null)[];
+  readonly algorithm: ProviderFiles | null;
 }
 
 /** An asset as it stood when the job was accepted; the same document is staged for the algorithm. */

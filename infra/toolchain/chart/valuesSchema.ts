@@ -46,6 +46,7 @@ export const keysOfChart: readonly string[] = [
   'C2D_API_HOST',
   'C2D_API_PORT',
   'C2D_CLASSIC_PORT',
+  'C2D_OPERATOR_PORT',
   'C2D_STORAGE_FOLDER',
   'C2D_GATEWAY_HOST',
   'C2D_GATEWAY_PORT',
@@ -117,6 +118,10 @@ const api = process("The consumers' HTTP API.", {
   classic: object('The classic Provider API, for older clients.', {
     enabled: flag('serve it'),
     port: whole('its port of the Service', 1, 65_535),
+  }),
+  operator: object('The operator-service API, for legacy Providers of the same cluster: on a Service of its own, which never leaves it.', {
+    enabled: flag('serve it'),
+    port: whole('port of that Service', 1, 65_535),
   }),
   ingress: object('An Ingress in front of it.', {
     enabled: flag('make one'),
@@ -208,6 +213,7 @@ const networkPolicies = object('Who may talk to the processes, and to whom they 
   enabled: flag('make them'),
   monitoring: peers('who may read health and metrics; the kubelet always may'),
   consumers: peers('who may call the API; empty: everybody'),
+  providers: peers('who may call the operator-service API; empty: everybody'),
   egress: egressRules('where the processes may go'),
 });
 

@@ -83,6 +83,28 @@ describe('the classic API', () => {
   });
 });
 
+describe('the operator-service API', () => {
+  test('has a Service of its own inside the cluster, and a policy for Providers, where it is enabled', async () => {
+    const enabled = await renderChart(...everything);
+    const { type, ports } = find(enabled, 'Service', 'compute-operator').spec;
+    // whatever the Service of consumers is
+    expect([type, ports]).toEqual(['ClusterIP', [{ name: 'operator', port: 8050, targetPort: 'operator' }]]);
+    expect(find(enabled, 'Service', 'compute-api').spec.type).toBe('NodePort');
+    expect(JSON.stringify(find(enabled, 'Service', 'compute-api').spec.ports)).not.toMatch(/operator|8050/);
+    expect(find(enabled, 'NetworkPolicy', 'compute-api').spec.ingress).toContainEqual({
+      ports: [{ protocol: 'TCP', port: 8050 }],
+      _from: [{ podSelector: { matchLabels: { app: 'provider' } } }],
+    });
+    expect(find(enabled, 'Deployment', 'compute-api').spec.template.spec.containers[0].ports).toContainEqual({
+      name: 'operator',
+      containerPort: 8050,
+    });
+    expect(JSON.stringify((await renderChart(...complete)).map(({ kind, metadata, spec }) => [kind, metadata?.name, spec]))).not.toMatch(
+      /-operator"|8050/,
+    );
+  });
+});
+
 describe('rights', () => {
   test.each([
     ['a whole installation', everything],
