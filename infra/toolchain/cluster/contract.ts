@@ -27,6 +27,8 @@ export interface Cluster {
   readonly serviceCidr: string;
   /** stricter system call filter that the node has for pods, as `localhostProfile` names it; undefined where it has none */
   readonly seccompProfile?: string | undefined;
+  /** file in which the API server writes down what service accounts do with pods, a JSON text a line; undefined where it does not */
+  readonly auditLog?: string | undefined;
   readonly kubelet: ClusterComponent;
   readonly apiServer: ClusterComponent;
   readonly etcd: ClusterComponent;

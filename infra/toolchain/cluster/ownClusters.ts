@@ -14,6 +14,7 @@ import type { ComponentName } from './components.ts';
 import { importFromEngine } from './images.ts';
 import { removeLeftovers } from './leftovers.ts';
 import { placeOf, type ClusterPlace } from './place.ts';
+import { auditLog } from './settings.ts';
 
 const pollMs = 50;
 const closePatienceMs = 60_000;
@@ -124,6 +125,7 @@ const describeCluster = (place: ClusterPlace, facts: ClusterFacts): Cluster => {
     podCidr: facts.podCidr,
     serviceCidr: facts.serviceCidr,
     seccompProfile: facts.seccompProfile,
+    auditLog: auditLog(place.folder),
     kubelet: component('kubelet'),
     apiServer: component('apiServer'),
     etcd: component('etcd'),

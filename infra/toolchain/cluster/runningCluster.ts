@@ -25,6 +25,7 @@ import { installPlugin } from './policies/questions.ts';
 import { startProvisioner } from './provisioner.ts';
 import { writeScratchImage } from './scratchImage.ts';
 import {
+  auditPolicy,
   containerdConfiguration,
   containerdSocket,
   kubeletConfiguration,
@@ -128,6 +129,7 @@ const writePlan = async ({ folder, controlGroup }: ClusterPlace, machine: Machin
   await installPlugin(pluginFolder, path.join(folder, 'policies'));
   await writeFile(path.join(folder, 'containerd.toml'), containerdConfiguration(plan));
   await writeFile(path.join(folder, 'kubelet.json'), JSON.stringify(kubeletConfiguration(plan)));
+  await writeFile(path.join(folder, 'audit.json'), JSON.stringify(auditPolicy));
   await writeFile(path.join(folder, 'proxy.json'), JSON.stringify(proxyConfiguration(plan)));
   await writeFile(path.join(folder, 'network', '10-c2d.conflist'), JSON.stringify(networkPlugins(plan)));
   return plan;

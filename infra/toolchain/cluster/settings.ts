@@ -37,7 +37,21 @@ export const etcdArguments = ({ folder, addresses }: ClusterPlan): readonly stri
   '--log-level=error',
 ];
 
-export const apiServerArguments = ({ addresses, credentials }: ClusterPlan): readonly string[] => [
+/** Where the API server writes down what service accounts do with pods: a JSON text a line. */
+export const auditLog = (folder: string): string => path.join(folder, 'logs', 'audit.log');
+
+/** The file that `apiServerArguments` names. */
+export const auditPolicy: object = {
+  apiVersion: 'audit.k8s.io/v1',
+  kind: 'Policy',
+  omitStages: ['RequestReceived'],
+  rules: [
+    { level: 'Metadata', userGroups: ['system:serviceaccounts'], resources: [{ group: '', resources: ['pods', 'pods/*'] }] },
+    { level: 'None' },
+  ],
+};
+
+export const apiServerArguments = ({ folder, addresses, credentials }: ClusterPlan): readonly string[] => [
   '--etcd-servers=http://127.0.0.1:2379',
   '--bind-address=0.0.0.0',
   `--advertise-address=${addresses.node}`,
@@ -55,6 +69,8 @@ export const apiServerArguments = ({ addresses, credentials }: ClusterPlan): rea
   `--kubelet-client-key=${credentials.clientKey}`,
   '--kubelet-preferred-address-types=InternalIP',
   '--allow-privileged=true',
+  `--audit-policy-file=${path.join(folder, 'audit.json')}`,
+  `--audit-log-path=${auditLog(folder)}`,
   '--profiling=false',
 ];
 
