@@ -65,6 +65,11 @@ export const apiConfig = z
     /** requests of one IP address, and of one consumer, in a minute; 0: no limit */
     C2D_API_RATE_PER_IP: perMinute.default(1_200),
     C2D_API_RATE_PER_ADDRESS: perMinute.default(600),
+    /** requests that this process works on at once, and answers that may be unfinished at once; more get 503 */
+    C2D_API_MAX_REQUESTS: z.coerce.number().int().positive().default(512),
+    C2D_API_MAX_ANSWERS: z.coerce.number().int().positive().default(4_096),
+    /** event streams and live logs that one consumer may have open at this process */
+    C2D_API_STREAMS_PER_ADDRESS: z.coerce.number().int().positive().default(32),
     /** proxies whose `X-Forwarded-For` is believed */
     C2D_API_TRUSTED_PROXIES: list.pipe(z.array(network)).prefault(''),
     /** accept what clients 4.0 to 5.1 sign; some of it can be replayed */

@@ -26,6 +26,7 @@ import { apiConfig, type ApiConfig } from './config.ts';
 import { createMetrics } from './metrics.ts';
 import { createOperatorApp } from './operator/app.ts';
 import type { OperatorDeps } from './operator/ports.ts';
+import { createLoad } from './load.ts';
 import { createRates } from './rates.ts';
 import { createTokens } from './tokens.ts';
 import { addSealGauge, createWithdrawals, noWithdrawals, withdrawalRoutes } from './withdrawals.ts';
@@ -106,6 +107,11 @@ const start = async (): Promise<RunningProcess> => {
       perIpPerMinute: config.C2D_API_RATE_PER_IP,
       perAddressPerMinute: config.C2D_API_RATE_PER_ADDRESS,
       trustedProxies: config.C2D_API_TRUSTED_PROXIES,
+    }),
+    load: createLoad({
+      requests: config.C2D_API_MAX_REQUESTS,
+      answers: config.C2D_API_MAX_ANSWERS,
+      streamsPerConsumer: config.C2D_API_STREAMS_PER_ADDRESS,
     }),
     acceptsOlderMessages: config.C2D_API_OLDER_CLIENTS,
     limits: { jsonBytes: config.C2D_API_JSON_LIMIT, encryptBytes: config.C2D_API_ENCRYPT_LIMIT },

@@ -44,7 +44,7 @@ export const nodeDescription: ApiDescription = {
 
 const describeRefusals = (route: Route, about: ApiDescription): RouteConfig['responses'] =>
   Object.fromEntries(
-    [...route.refusals, 429, 500].map((status) => [
+    [...new Set([...route.refusals, 429, 500, 503])].map((status) => [
       status,
       { description: refusalTexts[status] ?? 'Refused', content: about.refusal(route) },
     ]),

@@ -1,7 +1,7 @@
 /** What the API needs of the outside world, as narrow as it uses it. `main.ts` joins the adapters. */
 
 import type { Readable } from 'node:stream';
-import type { Express, RequestHandler } from 'express';
+import type { Express, RequestHandler, Response } from 'express';
 import type { EnvironmentLoad, JobRow, Ledger } from '../infra/ledger/ledger.ts';
 import type { ComputeEnvironment } from '../infra/environments/environments.ts';
 import type { StoredFileRef } from '../infra/storage/resultStore.ts';
@@ -128,6 +128,14 @@ export interface Rates {
   limitCallers<Deps extends { readonly assets: Assets; readonly tokens: Tokens }>(deps: Deps): Deps;
 }
 
+/** Limits how much is carried at once. */
+export interface Load {
+  /** Counts a request until its answer is finished. @throws Refusal 503 while there is no room for it */
+  readonly admit: RequestHandler;
+  /** Counts an answer that goes on until a job ends as one of its consumer's. @throws Refusal 429 */
+  openStream(res: Response, address: string): void;
+}
+
 /** Sizes in bytes. */
 export interface ApiLimits {
   readonly jsonBytes: number;
@@ -148,6 +156,7 @@ export interface ApiDeps {
   readonly chains: readonly OfferedChain[];
   readonly limits: ApiLimits;
   readonly rates: Rates;
+  readonly load: Load;
   /** what clients 4.0 to 5.1 sign is good, too; some of it can be replayed */
   readonly acceptsOlderMessages: boolean;
   readonly health: Readonly<Record<string, HealthCheck>>;

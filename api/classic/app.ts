@@ -58,7 +58,7 @@ export const createClassicApp = (unlimited: ClassicDeps): Express => {
   const readData = readRequestData(deps.limits.jsonBytes);
   for (const route of classicRoutes) {
     if (route.refuseHead === true) app.head(route.path, refuseHead);
-    app[route.method](route.path, deps.metrics.measure(`classic.${route.id}`), deps.rates.byIp, ...route.handle(deps));
+    app[route.method](route.path, deps.metrics.measure(`classic.${route.id}`), deps.load.admit, deps.rates.byIp, ...route.handle(deps));
   }
   for (const path of new Set(classicRoutes.map((route) => route.path))) app.all(path, ...readData, refuse(405));
   app.use(...readData, refuse(404));

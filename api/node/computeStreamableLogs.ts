@@ -20,9 +20,10 @@ const hasLiveLog = (row: JobRow | null): row is JobRow =>
 export const streamLogs = ({
   ledger,
   ending,
+  load,
   acceptsOlderMessages,
   ...deps
-}: Pick<ApiDeps, 'ledger' | 'assets' | 'tokens' | 'ending' | 'acceptsOlderMessages'>): RequestHandler =>
+}: Pick<ApiDeps, 'ledger' | 'assets' | 'tokens' | 'ending' | 'load' | 'acceptsOlderMessages'>): RequestHandler =>
   async function streamLogs(req, res) {
     const { consumerAddress, nonce, signature, jobId } = req.query;
     const wanted = requireJobIdText(jobId, 'getComputeStreamableLogs');
@@ -35,6 +36,7 @@ export const streamLogs = ({
       throw new Refusal(403, `${caller.address} is not authorized to get logs for job with id ${row.jobId}`);
     }
     if (!hasLiveLog(row)) throw new Refusal(404, 'Job not found or not running');
+    load.openStream(res, caller.address);
     res.status(200).set({ 'Cache-Control': 'private, no-store', 'X-Accel-Buffering': 'no' });
     res.setHeader('Content-Type', 'application/octet-stream');
     res.flushHeaders();

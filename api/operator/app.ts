@@ -43,7 +43,7 @@ export const createOperatorApp = (deps: OperatorDeps): Express => {
   app.get('/api/v1/docs', (_req, res) => res.redirect('../docs'));
   for (const route of operatorRoutes) {
     if (route.refuseHead === true) app.head(route.path, refuseMethod);
-    app[route.method](route.path, deps.metrics.measure(`operator.${route.id}`), ...route.handle(deps));
+    app[route.method](route.path, deps.metrics.measure(`operator.${route.id}`), deps.load.admit, ...route.handle(deps));
   }
   for (const path of new Set(operatorRoutes.map((route) => route.path))) app.all(path, refuseMethod);
   app.use(refuseUnknown);

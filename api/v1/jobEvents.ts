@@ -68,7 +68,7 @@ const open = (res: Response): void => {
 };
 
 /** For the owner. Who comes back with the id of the last event of all gets 204, which ends the coming back. */
-export const streamEvents = ({ ledger, ending }: Pick<ApiDeps, 'ledger' | 'ending'>): RequestHandler =>
+export const streamEvents = ({ ledger, ending, load }: Pick<ApiDeps, 'ledger' | 'ending' | 'load'>): RequestHandler =>
   async function streamEvents(req, res) {
     const { jobId, finishedAtMs } = await requireOwnJob(ledger, req, addressOf(res));
     const position = parsePosition(req.get('last-event-id'));
@@ -76,6 +76,7 @@ export const streamEvents = ({ ledger, ending }: Pick<ApiDeps, 'ledger' | 'endin
       res.status(204).end();
       return;
     }
+    load.openStream(res, addressOf(res));
     open(res);
     const signal = endOf(res, ending);
     await sendPiece(res, `retry: ${reconnectMs}\n\n`, signal);

@@ -34,10 +34,11 @@ const sendKept = async (
 };
 
 /** Streams to the owner or a viewer. A job that has not begun yet has an empty log, and one to wait for. */
-export const readLog = ({ ledger, results, ending }: Pick<ApiDeps, 'ledger' | 'results' | 'ending'>): RequestHandler =>
+export const readLog = ({ ledger, results, ending, load }: Pick<ApiDeps, 'ledger' | 'results' | 'ending' | 'load'>): RequestHandler =>
   async function readLog(req, res) {
     const row = await requireViewableJob(ledger, req, addressOf(res));
     const { follow, offset } = query.parse(req.query);
+    if (follow === 'true') load.openStream(res, addressOf(res));
     res.status(200).set({ 'Cache-Control': 'private, no-store', 'X-Accel-Buffering': 'no' });
     res.setHeader('Content-Type', 'text/plain; charset=utf-8');
     if (row.finishedAtMs !== null && (await sendKept({ results }, row, { res, offset }))) return;

@@ -42,7 +42,7 @@ export const v1Surface = (deps: ApiDeps): Router => {
   });
   for (const route of v1Routes) {
     if (route.refuseHead === true) router.head(route.path, refuseMethod(methodsOf(route.path)));
-    router[route.method](route.path, deps.metrics.measure(route.id), deps.rates.byIp, ...route.handle(deps));
+    router[route.method](route.path, deps.metrics.measure(route.id), deps.load.admit, deps.rates.byIp, ...route.handle(deps));
   }
   for (const path of new Set(v1Routes.map((route) => route.path))) router.all(path, refuseMethod(methodsOf(path)));
   router.use('/api/v1', refuseUnknown);

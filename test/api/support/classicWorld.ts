@@ -11,6 +11,7 @@ import { classicRoutes } from '../../../api/classic/routes.ts';
 import { classicError } from '../../../api/classic/schemas.ts';
 import { createMetrics } from '../../../api/metrics.ts';
 import type { JobStarter, StartVerdict } from '../../../api/ports.ts';
+import { createLoad } from '../../../api/load.ts';
 import { createRates } from '../../../api/rates.ts';
 import { createTokens } from '../../../api/tokens.ts';
 import { createJwts } from '../../../infra/crypto/jwt.ts';
@@ -82,6 +83,7 @@ const depsOf = (world: World, opened: TestLedger, over: Partial<ClassicDeps>): C
   environments: environmentsOf(world),
   withdrawals: async () => new Map(),
   authorizedDecrypters: [],
+  load: createLoad({ requests: 512, answers: 4_096, streamsPerConsumer: 32 }),
   rates: createRates({ perIpPerMinute: 0, perAddressPerMinute: 0, trustedProxies: [] }),
   acceptsOlderMessages: false,
   chains: [{ chainId: 8996, feeToken: world.chain.contracts.ocean }],
@@ -124,7 +126,7 @@ const judge = (method: string, path: string, { status, body, text, type }: Respo
   if (route === undefined) return;
   const answer = route.answers[status];
   if (answer === undefined) {
-    expect([...route.refusals, 429, 500]).toContain(status);
+    expect([...route.refusals, 429, 500, 503]).toContain(status);
     expect(type).toBe('application/json');
     classicError.parse(body);
   } else if (answer.contentType === 'application/json') answer.schema.parse(body);

@@ -28,7 +28,7 @@ export const judge = (method: string, path: string, { status, body, text, type }
   if (route === undefined) throw new Error(`${method} ${path} is no route`);
   const answer = route.answers[status];
   if (answer === undefined) {
-    expect([...route.refusals, 429, 500]).toContain(status);
+    expect([...route.refusals, 429, 500, 503]).toContain(status);
     expect(type).toBe('application/json');
     (route.errorShape === 'text' ? z.string() : errorAnswer).parse(body);
   } else if (answer.contentType === 'application/json') {

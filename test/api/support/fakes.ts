@@ -5,6 +5,7 @@ import { Readable } from 'node:stream';
 import { Wallet, hexlify } from 'ethers';
 import { Registry } from 'prom-client';
 import { createMetrics } from '../../../api/metrics.ts';
+import { createLoad } from '../../../api/load.ts';
 import { createRates } from '../../../api/rates.ts';
 import { createTokens } from '../../../api/tokens.ts';
 import { createJwts } from '../../../infra/crypto/jwt.ts';
@@ -326,6 +327,7 @@ export const aWorld = (over: Partial<ApiDeps> = {}) => {
       { chainId: 8996, feeToken },
       { chainId: 1, feeToken: null },
     ],
+    load: createLoad({ requests: 512, answers: 4_096, streamsPerConsumer: 32 }),
     rates: createRates({ perIpPerMinute: 0, perAddressPerMinute: 0, trustedProxies: [] }),
     acceptsOlderMessages: false,
     limits: { jsonBytes: 1024 ** 2, encryptBytes: 1024 ** 2 },

@@ -3,6 +3,7 @@
 import type { Wallet } from 'ethers';
 import { createApp } from '../../../../api/app.ts';
 import type { JobStarter, StartVerdict } from '../../../../api/ports.ts';
+import type { ApiDeps } from '../../../../api/ports.ts';
 import { createTokens } from '../../../../api/tokens.ts';
 import { v1Routes } from '../../../../api/v1/routes.ts';
 import { problem as problemSchema, type Problem } from '../../../../api/v1/schemas.ts';
@@ -51,13 +52,13 @@ export class LedgerJobs implements JobStarter {
 }
 
 /** Opens the surface. Close it in `afterAll`. */
-export const openSurface = async () => {
+export const openSurface = async (over: Partial<ApiDeps> = {}) => {
   const { ledger, url: databaseUrl, keyring, close } = await openTestLedger();
   const changes = listenForChanges(databaseUrl, () => undefined);
   const jobs = new LedgerJobs(ledger);
   const reasons: JobFailure[] = [];
   const withdrawn = new Map<string, string>();
-  const world = aWorld();
+  const world = aWorld(over);
   const { deps, files, ending } = world;
   const app = createApp({
     ...deps,
@@ -121,7 +122,7 @@ export const judge = (method: string, path: string, { status, headers, text, bod
   const type = headers.get('content-type')?.split(';')[0];
   const described = route.answers[status];
   if (described === undefined) {
-    expect([...route.refusals, 429, 500]).toContain(status);
+    expect([...route.refusals, 429, 500, 503]).toContain(status);
     expect(type).toBe('application/problem+json');
     expect(problemSchema.parse(body).status).toBe(status);
     return;
