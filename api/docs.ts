@@ -38,25 +38,25 @@ const startScript = `window.ui = SwaggerUIBundle({
 `;
 
 /**
- * Routes `/api/docs` (the page) and `/api/openapi.json`. All addresses in the page are relative, so it also works
- * below a base path.
+ * Routes `docs` (the page) and `openapi.json` below `base`. All addresses in the page are relative, so it also works
+ * where a proxy puts everything below a path of its own.
  */
-export const docsRoutes = (document: unknown): Router => {
+export const docsRoutes = (document: unknown, base = '/api'): Router => {
   const router = express.Router({ strict: true });
-  router.get('/api/openapi.json', (_req, res) => {
+  router.get(`${base}/openapi.json`, (_req, res) => {
     res.json(document);
   });
   // with a slash at the end the relative addresses would name other paths
-  router.get('/api/docs/', (_req, res) => {
+  router.get(`${base}/docs/`, (_req, res) => {
     res.redirect(301, '../docs');
   });
-  router.get('/api/docs', (_req, res) => {
+  router.get(`${base}/docs`, (_req, res) => {
     res.type('text/html').send(page);
   });
-  router.get('/api/docs/start.js', (_req, res) => {
+  router.get(`${base}/docs/start.js`, (_req, res) => {
     res.type('text/javascript').send(startScript);
   });
-  router.get('/api/docs/:file', (req, res, next) => {
+  router.get(`${base}/docs/:file`, (req, res, next) => {
     const type = Object.hasOwn(assets, req.params.file) ? assets[req.params.file] : undefined;
     if (type === undefined) next();
     else res.type(type).set('Cache-Control', 'public, max-age=3600').sendFile(join(assetsFolder, req.params.file), { dotfiles: 'allow' });

@@ -1,14 +1,14 @@
 /** The REST surface as one router: its routes, their description, and errors in its own form. */
 
 import express, { type RequestHandler, type Router } from 'express';
+import { docsRoutes } from '../docs.ts';
 import { describeApi, type ApiDescription } from '../openapi.ts';
 import type { ApiDeps } from '../ports.ts';
 import { CodedRefusal } from './problem.ts';
 import { v1Routes } from './routes.ts';
 import { problem } from './schemas.ts';
 
-/** Where the description is served. */
-export const v1DescriptionPath = '/api/v1/openapi.json';
+const base = '/api/v1';
 
 /** What the description says of the surface as a whole. */
 export const v1Description: ApiDescription = {
@@ -36,15 +36,12 @@ const methodsOf = (path: string): readonly string[] =>
 /** Everything below `/api/v1`. */
 export const v1Surface = (deps: ApiDeps): Router => {
   const router = express.Router({ strict: true });
-  const document = describeApi(v1Routes, deps.version, v1Description);
-  router.get(v1DescriptionPath, (_req, res) => {
-    res.json(document);
-  });
+  router.use(docsRoutes(describeApi(v1Routes, deps.version, v1Description), base));
   for (const route of v1Routes) {
     if (route.refuseHead === true) router.head(route.path, refuseMethod(methodsOf(route.path)));
     router[route.method](route.path, deps.metrics.measure(route.id), deps.load.admit, deps.rates.byIp, ...route.handle(deps));
   }
   for (const path of new Set(v1Routes.map((route) => route.path))) router.all(path, refuseMethod(methodsOf(path)));
-  router.use('/api/v1', refuseUnknown);
+  router.use(base, refuseUnknown);
   return router;
 };

@@ -329,14 +329,14 @@ describe('the description', () => {
     expect(body.components.schemas).toHaveProperty('ComputeJob');
   });
 
-  test('the page needs nothing from elsewhere and no inline script', async () => {
+  test.each(['/api', '/api/v1'])('the page below %s needs nothing from elsewhere and no inline script', async (base) => {
     const app = createApp(aWorld().deps);
-    const { text } = await request(app).get('/api/docs');
+    const { text } = await request(app).get(`${base}/docs`);
     expect(text).not.toMatch(/https?:|<script>|<style|\son\w+=/);
     const links = [...text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, link]) => link!);
     expect(links.length).toBeGreaterThan(3);
-    for (const link of links) expect((await request(app).get(`/api/${link}`)).status).toBe(200);
-    const slash = await request(app).get('/api/docs/');
+    for (const link of links) expect((await request(app).get(`${base}/${link}`)).status).toBe(200);
+    const slash = await request(app).get(`${base}/docs/`);
     expect([slash.status, slash.headers['location']]).toEqual([301, '../docs']);
   });
 });

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createApp } from '../../../api/app.ts';
 import { describeApi } from '../../../api/openapi.ts';
 import { v1Routes } from '../../../api/v1/routes.ts';
-import { v1Description, v1DescriptionPath, v1Surface } from '../../../api/v1/surface.ts';
+import { v1Description, v1Surface } from '../../../api/v1/surface.ts';
 import request from 'supertest';
 import { aWorld } from '../support/fakes.ts';
 
@@ -19,7 +19,7 @@ describe('the description of the REST surface', () => {
   });
 
   test('is served as OpenAPI 3.1', async () => {
-    const { body } = await request(createApp(aWorld().deps)).get(v1DescriptionPath);
+    const { body } = await request(createApp(aWorld().deps)).get('/api/v1/openapi.json');
     expect(body).toEqual({ ...described, info: expect.objectContaining({ title: 'durable-c2d, REST API' }) });
     expect(described.openapi).toBe('3.1.0');
   });
@@ -32,7 +32,7 @@ describe('the description of the REST surface', () => {
     }
     const { stack: layers } = v1Surface(aWorld().deps) as unknown as { readonly stack: readonly { readonly route?: Served }[] };
     const served = layers
-      .flatMap(({ route }) => (route === undefined || route.path === v1DescriptionPath ? [] : [route]))
+      .flatMap(({ route }) => (route === undefined ? [] : [route]))
       .filter(({ stack }) => stack.at(-1)?.name !== 'refuseMethod')
       .flatMap(({ path, methods }) => Object.keys(methods).map((method) => `${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`));
     const named = Object.entries(described.paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method} ${path}`));
