@@ -168,10 +168,7 @@ const matches = (row: JobRow, { owner, agreementId }: JobFilter): boolean =>
 export const findJobs = (deps: JobsDeps) => {
   const { db } = deps;
   const readOne = readJob(deps);
-  return async function findJobs(
-    filter: JobFilter,
-    page: { readonly limit: number; readonly offset: number },
-  ): Promise<readonly JobRow[]> {
+  return async function findJobs(filter: JobFilter, page: { readonly limit: number; readonly offset: number }): Promise<readonly JobRow[]> {
     if (filter.jobId !== undefined) {
       const row = await readOne(filter.jobId);
       return row !== null && matches(row, filter) ? [row].slice(page.offset, page.offset + page.limit) : [];

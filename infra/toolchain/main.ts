@@ -122,6 +122,16 @@ program
   });
 
 program
+  .command('bench:control-plane')
+  .description('run jobs whose pods do nothing, as many as Temporal, ledger and one orchestrator carry, and compare with bare workflows')
+  .option('--jobs <number>', 'how many to measure in each round', readCount, 500)
+  .option('--at-once <number>', 'how many are under way at any time', readCount, 40)
+  .action(async (options: { jobs: number; atOnce: number }) => {
+    const { benchControlPlane } = await import('../../test/bench/controlPlane.bench.ts');
+    await benchControlPlane(options);
+  });
+
+program
   .command('images')
   .description('build the images of the service and the agent, and write them as archives with the values that name them')
   .option('--repository <name>', 'registry and folder from which the cluster will pull them', 'localhost/durable-c2d')

@@ -42,14 +42,22 @@ const patienceMs = 120_000;
 const tickMs = 10;
 
 /** Processor time of a process so far, in milliseconds; null where there is no /proc. */
-const readCpuMs = async (pid: number): Promise<number | null> => {
+export const readCpuMs = async (pid: number): Promise<number | null> => {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  // the name in brackets may hold spaces: utime and stime are the 12th and 13th after it
-  const [user, system] = text
+  // the name in brackets may hold spaces: utime and stime, the ended children's as well, are the 12th to 15th after it
+  const ticks = text
     .slice(text.lastIndexOf(')') + 2)
     .split(' ')
-    .slice(11, 13);
-  return user === undefined || system === undefined ? null : (Number(user) + Number(system)) * tickMs;
+    .slice(11, 15)
+    .map(Number);
+  return ticks.length < 4 ? null : ticks.reduce((sum, each) => sum + each, 0) * tickMs;
+};
+
+/** The same of a process and its children, as of a database server and its sessions. */
+export const readFamilyCpuMs = async (pid: number): Promise<number | null> => {
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
+  const times = await Promise.all([pid, ...children.split(' ').filter(Boolean).map(Number)].map(readCpuMs));
+  return times[0] === null ? null : times.reduce<number>((sum, each) => sum + (each ?? 0), 0);
 };
 
 /**
@@ -62,7 +70,7 @@ export const runLoad = async (plan: LoadPlan, { folder, pid }: { readonly folder
   await writeFile(file, JSON.stringify(plan), { mode: 0o600 });
   try {
     const before = await readCpuMs(pid);
-    const timeoutMs = (plan.requests.length / plan.perSecond) * 1_000 + patienceMs;
+    const timeoutMs = Math.ceil((plan.requests.length * 1_000) / plan.perSecond) + patienceMs;
     const program = path.join(import.meta.dirname, 'loadGenerator.ts');
     const result = JSON.parse(await runProgram(process.execPath, [program, file], { timeoutMs })) as LoadResult;
     const after = await readCpuMs(pid);

@@ -8,39 +8,55 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Pool } from 'undici';
 import type { LoadPlan, LoadResult, PlannedRequest } from './load.ts';
 
+/** Until the first request. */
+const leadMs = 100;
+
 /** Times in milliseconds, to a hundredth. */
 const exact = (milliseconds: number): number => Math.round(milliseconds * 100) / 100;
 
-const openResult = () => ({ latencies: [] as number[], lateness: [] as number[], answers: {} as Record<string, number>, leastBytes: Infinity });
+const openResult = () => ({
+  latencies: [] as number[],
+  lateness: [] as number[],
+  answers: {} as Record<string, number>,
+  leastBytes: Infinity,
+});
+
+/** Sends one request and reads the whole answer. */
+const send = async (
+  pool: Pool,
+  { method, path, headers = {}, body }: PlannedRequest,
+): Promise<{ readonly name: string; readonly bytes: number }> => {
+  try {
+    const answer = await pool.request({ method, path, headers, body: body ?? null });
+    return { name: String(answer.statusCode), bytes: (await answer.body.arrayBuffer()).byteLength };
+  } catch (err) {
+    return { name: err instanceof Error ? err.message : String(err), bytes: 0 };
+  }
+};
 
 const run = async ({ url, perSecond, connections, warmUps, requests }: LoadPlan): Promise<LoadResult> => {
   const pool = new Pool(url, { connections, pipelining: 1 });
   const result = openResult();
-  const sendOne = async ({ method, path, headers = {}, body }: PlannedRequest, dueAt: number, counts: boolean): Promise<void> => {
-    if (counts) result.lateness.push(exact(performance.now() - dueAt));
-    const outcome = await pool.request({ method, path, headers, body: body ?? null }).then(
-      async (answer) => ({ name: String(answer.statusCode), bytes: (await answer.body.arrayBuffer()).byteLength }),
-      (err: unknown) => ({ name: err instanceof Error ? err.message : String(err), bytes: 0 }),
-    );
-    if (!counts) return;
-    // from the time at which it was due: an answer that comes late must not delay the next question
-    result.latencies.push(exact(performance.now() - dueAt));
-    result.answers[outcome.name] = (result.answers[outcome.name] ?? 0) + 1;
-    result.leastBytes = Math.min(result.leastBytes, outcome.bytes);
-  };
-  const startedAt = performance.now() + 100;
+  const startedAt = performance.now() + leadMs;
   const dueAt = (index: number): number => startedAt + (index * 1_000) / perSecond;
-  const under = new Set<Promise<void>>();
-  for (let next = 0; next < requests.length; ) {
-    for (; next < requests.length && dueAt(next) <= performance.now(); next += 1) {
-      const request = requests[next];
-      if (request === undefined) continue;
-      const sent = sendOne(request, dueAt(next), next >= warmUps).finally(() => under.delete(sent));
-      under.add(sent);
-    }
-    if (next < requests.length) await delay(Math.max(1, Math.floor(dueAt(next) - performance.now())));
+  const sendOne = async (request: PlannedRequest, index: number): Promise<void> => {
+    const lateness = performance.now() - dueAt(index);
+    const { name, bytes } = await send(pool, request);
+    if (index < warmUps) return;
+    result.lateness.push(exact(lateness));
+    // from the time at which it was due: an answer that comes late must not delay the next question
+    result.latencies.push(exact(performance.now() - dueAt(index)));
+    result.answers[name] = (result.answers[name] ?? 0) + 1;
+    result.leastBytes = Math.min(result.leastBytes, bytes);
+  };
+  const underWay: Promise<void>[] = [];
+  for (const [index, request] of requests.entries()) {
+    // never too early; timers may be
+    for (let waitMs = dueAt(index) - performance.now(); waitMs > 0; waitMs = dueAt(index) - performance.now())
+      await delay(Math.ceil(waitMs));
+    underWay.push(sendOne(request, index));
   }
-  await Promise.all(under);
+  await Promise.all(underWay);
   await pool.close();
   return result;
 };

@@ -50,14 +50,19 @@ const makeFolder = async (cleanups: Cleanups): Promise<string> => {
 
 /** Starts a Node program of ours; resolves when it answers at `path`. */
 export const startServer = async (
-  { name, args, env, url, folder }: { name: string; args: readonly string[]; env: Readonly<Record<string, string>>; url: string; folder: string },
+  {
+    name,
+    args,
+    env,
+    url,
+    folder,
+  }: { name: string; args: readonly string[]; env: Readonly<Record<string, string>>; url: string; folder: string },
   cleanups: Cleanups,
 ): Promise<Program> => {
   const logFile = path.join(folder, 'logs', `${name}.log`);
-  const { PATH, HOME, C2D_BENCH_NODE_OPTIONS: options = '' } = process.env;
-  const own = { PATH, HOME, ...(name === 'api' && options !== '' && { NODE_OPTIONS: options }) };
+  const { PATH, HOME } = process.env;
   const program = cleanups.own(
-    await startProgram({ name, file: process.execPath, args, cwd: project, env: { ...own, ...env }, logFile }),
+    await startProgram({ name, file: process.execPath, args, cwd: project, env: { PATH, HOME, ...env }, logFile }),
   );
   await waitUntilReady(program, () => requireOk(url), { patienceMs: readyPatienceMs, logFile });
   return program;

@@ -65,7 +65,11 @@ const startFloor = async ({ folder }: LonelyApi, bodies: readonly string[], clea
   return { url, pid };
 };
 
-const findAnswerers = async (api: LonelyApi, job: StoredJob, cleanups: Cleanups): Promise<{ answerers: readonly Answerer[]; leastBytes: number }> => {
+const findAnswerers = async (
+  api: LonelyApi,
+  job: StoredJob,
+  cleanups: Cleanups,
+): Promise<{ answerers: readonly Answerer[]; leastBytes: number }> => {
   const bodies = [await readAnswer(api, askNode(job)), await readAnswer(api, askV1(job))];
   const floor = await startFloor(api, bodies, cleanups);
   const { url, pid } = api;

@@ -57,7 +57,13 @@ const writeOne = async ({ database, keyring }: StoredJobsDeps): Promise<string> 
     ({ index, filename, type, filesize: 10_000, n: index, sha256: aTransaction().slice(2) }) as const;
   await ledger.recordResults({ ...pod, results: [result(0, 'model.json', 'output'), result(1, 'algorithm.log', 'algorithmLog')] });
   const end = { status: status.finished, reason: 'the algorithm ended with exit code 0', exitCode: 0, oomKilled: false };
-  await ledger.recordJob({ ...pod, status: end.status, reason: end.reason, end, algorithm: { startedAtMs: null, finishedAtMs: Date.now() } });
+  await ledger.recordJob({
+    ...pod,
+    status: end.status,
+    reason: end.reason,
+    end,
+    algorithm: { startedAtMs: null, finishedAtMs: Date.now() },
+  });
   return jobId;
 };
 
@@ -85,7 +91,8 @@ const copy = async (
 export const storeJobs = async (deps: StoredJobsDeps, count: number): Promise<StoredJobs> => {
   const addresses = Array.from({ length: owners }, () => Wallet.createRandom().address);
   const template = await writeOne(deps);
-  for (let first = 1; first < count; first += batch) await copy(deps, template, { first, last: Math.min(first + batch, count) - 1, addresses });
+  for (let first = 1; first < count; first += batch)
+    await copy(deps, template, { first, last: Math.min(first + batch, count) - 1, addresses });
   await sql`vacuum analyze jobs`.execute(deps.database.db);
   const tokens = createTokens({
     jwts: createJwts(deps.keyring),
@@ -96,7 +103,9 @@ export const storeJobs = async (deps: StoredJobsDeps, count: number): Promise<St
   return {
     async sample(wanted) {
       const { rows } = await sql<{ job_id: string; owner_text: string }>`
-        select job_id, owner_text from jobs where owner_text = any(${addresses}::text[]) order by random() limit ${wanted}`.execute(deps.database.db);
+        select job_id, owner_text from jobs where owner_text = any(${addresses}::text[]) order by random() limit ${wanted}`.execute(
+        deps.database.db,
+      );
       return rows.map((row) => ({ jobId: row.job_id, token: tokenOf.get(row.owner_text) ?? '' }));
     },
   };
