@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { CompleteAsyncError } from '@temporalio/activity';
 import { ActivityNotFoundError, WithStartWorkflowOperation, type Client, type WorkflowHandle } from '@temporalio/client';
-import { DefaultLogger, Worker, bundleWorkflowCode, type NativeConnection } from '@temporalio/worker';
+import { DefaultLogger, Runtime, Worker, bundleWorkflowCode, type NativeConnection } from '@temporalio/worker';
 import type { Keyring } from '../../infra/crypto/keyring.ts';
 import { createDataConverter, failureConverterPath } from '../../infra/temporal/connect.ts';
 import type { Cleanups } from '../../infra/toolchain/cleanups.ts';
@@ -19,6 +19,11 @@ const bareActivities: BareActivities = {
   wait: async () => {
     throw new CompleteAsyncError();
   },
+};
+
+/** Lets the SDK tell errors only. Call it once, before anything else of it. */
+export const silenceWorkers = (): void => {
+  Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
 };
 
 /** Starts the worker; its end is in `cleanups`. */

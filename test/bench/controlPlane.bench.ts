@@ -8,6 +8,7 @@ import { reportBare, startBare } from './bareWorker.ts';
 import { bareActivityIds } from './bareWorkflows.ts';
 import { startControlPlane, type ControlPlane } from './controlPlane.ts';
 import { renderTable, round, summarize, type Summary } from './figures.ts';
+import { unlessInterrupted } from './interruption.ts';
 import { readCpuMs, readFamilyCpuMs } from './load.ts';
 
 /** How it is run. */
@@ -158,7 +159,7 @@ export const benchControlPlane = async (options: ControlPlaneOptions): Promise<v
   const { print = console.log, jobs, atOnce } = options;
   const plane = await startControlPlane((line) => print(`  ${line}`));
   try {
-    const measured = await measure(plane, options);
+    const measured = await unlessInterrupted(() => measure(plane, options));
     const { bare, roomy, queued, alone } = measured;
     print(`\n${renderRounds(measured)}\n\n${renderActivities(measured)}\n`);
     const met = { jobsPerMinute: roomy.perMinute >= goals.jobsPerMinute, accepted: alone.accepted.p50 <= goals.accepted };

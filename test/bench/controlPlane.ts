@@ -1,14 +1,13 @@
 /** The control plane of one orchestrator: Temporal, ledger, queue and workflows are real; chain and pods are stand-ins. */
 
-import { randomBytes } from 'node:crypto';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Client } from '@temporalio/client';
-import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
+import { NativeConnection } from '@temporalio/worker';
 import { z } from 'zod';
 import { createActivities, type Activities, type ActivityDeps } from '../../activities/index.ts';
-import { createKeyring, keyringText, type Keyring } from '../../infra/crypto/keyring.ts';
+import type { Keyring } from '../../infra/crypto/keyring.ts';
 import { connectLedger, migrateLedger } from '../../infra/ledger/connect.ts';
 import { createLedger, type Ledger } from '../../infra/ledger/ledger.ts';
 import { connectTemporal, createDataConverter, failureConverterPath, temporalKeys } from '../../infra/temporal/connect.ts';
@@ -18,9 +17,10 @@ import { ensureTemporalCli } from '../../infra/toolchain/temporal.ts';
 import { startTemporal, type TemporalServer } from '../../infra/toolchain/temporalServer.ts';
 import { orchestratorQueue } from '../../workflows/contract/ids.ts';
 import { bundleWorkflows, createWorker } from '../../workers/orchestrator/worker.ts';
+import { aKeyring } from '../support/databases.ts';
 import { FakeWorld } from '../support/fakeWorld.ts';
 import { createActivityTimes, type ActivityTimes } from './activityTimes.ts';
-import { runWorker, startBareWorker } from './bareWorker.ts';
+import { runWorker, silenceWorkers, startBareWorker } from './bareWorker.ts';
 import { promptAgent } from './promptAgent.ts';
 
 /** What a measurement works with. */
@@ -61,10 +61,10 @@ export const startControlPlane = async (report: (line: string) => void): Promise
 };
 
 const raise = async (cleanups: Cleanups, report: (line: string) => void): Promise<ControlPlane> => {
-  Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
+  silenceWorkers();
   report('starting PostgreSQL and Temporal');
   const { postgres, server } = await startServers(cleanups, report);
-  const keyring = createKeyring(keyringText.parse(`bench:${randomBytes(32).toString('base64')}`));
+  const keyring = aKeyring();
   const database = cleanups.own(connectLedger(postgres.url, () => undefined, { maxConnections: 20 }));
   await migrateLedger(database);
   const ledger = createLedger(database, keyring);

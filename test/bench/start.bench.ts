@@ -5,8 +5,9 @@ import { Wallet } from 'ethers';
 import type { SignedCommand } from '../../api/authentication.ts';
 import type { EnvironmentSettings } from '../../infra/toolchain/serviceEnvironment.ts';
 import { sign } from '../api/support/consumer.ts';
+import { awaitCalm } from './calm.ts';
 import { summarize, type Summary } from './figures.ts';
-import { runLoad, type LoadResult, type PlannedRequest } from './load.ts';
+import { runLoad, type PlannedRequest } from './load.ts';
 import { openMarket, type Customer, type Market } from './market.ts';
 import { onStage, type Stage } from './stage.ts';
 import { measureStartParts, type StartParts } from './startParts.ts';
@@ -14,7 +15,7 @@ import { measureStartParts, type StartParts } from './startParts.ts';
 /** How it is run. */
 export interface StartBenchOptions {
   readonly perSecond: number;
-  /** of free starts; of those with an order at most `longestOrdered` */
+  /** of free starts; of those with an order ten at most */
   readonly seconds: number;
   readonly print: (line: string) => void;
 }
@@ -39,9 +40,9 @@ export interface StartsMeasured {
   readonly parts: StartParts;
 }
 
-const alonePerSecond = 4;
-const aloneSeconds = 10;
 const warmUpSeconds = 1;
+const alonePerSecond = 2;
+const aloneCount = alonePerSecond * (15 + warmUpSeconds);
 const longestOrderedSeconds = 10;
 const connections = 64;
 const waitSeconds = 600;
@@ -76,50 +77,46 @@ const orderedStart = ({ image, stack }: Stage, { dataset }: Market, { wallet, tr
   return requestOf('/api/services/compute', wallet, { command: 'startCompute', fields });
 };
 
-const summarizeLoad = ({ latencies, answers }: LoadResult): StartFigures => ({ ...summarize(latencies), answers });
+interface Requests {
+  readonly free: readonly PlannedRequest[];
+  readonly ordered: readonly PlannedRequest[];
+}
 
-const countsFor = ({ perSecond }: StartBenchOptions, seconds: number) => ({
-  alone: alonePerSecond * (aloneSeconds + warmUpSeconds),
-  loaded: perSecond * (seconds + warmUpSeconds),
-});
-
-/** First alone, then all the others by schedule. */
-const measurePair = async ({ stack }: Stage, options: StartBenchOptions, requests: readonly PlannedRequest[]): Promise<StartPair> => {
-  const { alone } = countsFor(options, 0);
-  const load = async (perSecond: number, some: readonly PlannedRequest[]): Promise<StartFigures> => {
-    const plan = { url: stack.apiUrl, perSecond, connections, warmUps: warmUpSeconds * perSecond, requests: some };
-    return summarizeLoad(await runLoad(plan, { folder: stack.folder, pid: stack.processes.api.pid }));
+/** Both kinds alone, then both by schedule; each after what was started before has come to rest. */
+const measurePairs = async ({ stack }: Stage, { perSecond, print }: StartBenchOptions, { free, ordered }: Requests) => {
+  const load = async (name: string, rate: number, requests: readonly PlannedRequest[]): Promise<StartFigures> => {
+    print(`  ${name}, ${rate} a second`);
+    const plan = { url: stack.apiUrl, perSecond: rate, connections, warmUps: warmUpSeconds * rate, requests };
+    const result = await runLoad(plan, { folder: stack.folder, pid: stack.processes.api.pid });
+    const restless = await awaitCalm(stack);
+    if (restless > 0) print(`  ${restless} of the jobs have no verdict or no place in the queue yet`);
+    return { ...summarize(result.latencies), answers: result.answers };
+  };
+  const alone = {
+    free: await load('free jobs', alonePerSecond, free.slice(0, aloneCount)),
+    ordered: await load('jobs with orders', alonePerSecond, ordered.slice(0, aloneCount)),
   };
   return {
-    alone: await load(alonePerSecond, requests.slice(0, alone)),
-    loaded: await load(options.perSecond, requests.slice(alone)),
+    free: { alone: alone.free, loaded: await load('free jobs', perSecond, free.slice(aloneCount)) },
+    ordered: { alone: alone.ordered, loaded: await load('jobs with orders', perSecond, ordered.slice(aloneCount)) },
   };
 };
 
-const sum = ({ alone, loaded }: { readonly alone: number; readonly loaded: number }): number => alone + loaded;
-
 const measure = async (stage: Stage, options: StartBenchOptions): Promise<StartsMeasured> => {
-  const { print, seconds } = options;
-  const count = sum(countsFor(options, Math.min(seconds, longestOrderedSeconds)));
+  const { print, seconds, perSecond } = options;
+  const countFor = (loadedSeconds: number): number => aloneCount + perSecond * (loadedSeconds + warmUpSeconds);
+  const count = countFor(Math.min(seconds, longestOrderedSeconds));
   print(`  placing ${count} orders`);
   const { container } = algorithmFor(stage.image).meta;
   const market = await openMarket(stage.stack, { count, environment, container });
   try {
     print('  measuring the parts of a start');
     const parts = await measureStartParts(stage.stack, market.order);
-    print('  starting jobs with orders');
-    const ordered = await measurePair(
-      stage,
-      options,
-      market.customers.map((customer) => orderedStart(stage, market, customer)),
-    );
-    print('  starting free jobs');
-    const free = await measurePair(
-      stage,
-      options,
-      Array.from({ length: sum(countsFor(options, seconds)) }, () => freeStart(stage)),
-    );
-    return { free, ordered, parts };
+    const pairs = await measurePairs(stage, options, {
+      free: Array.from({ length: countFor(seconds) }, () => freeStart(stage)),
+      ordered: market.customers.map((customer) => orderedStart(stage, market, customer)),
+    });
+    return { ...pairs, parts };
   } finally {
     market.close();
   }

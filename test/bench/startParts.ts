@@ -4,7 +4,6 @@ import { randomBytes } from 'node:crypto';
 import { Wallet } from 'ethers';
 import { NativeConnection } from '@temporalio/worker';
 import pg from 'pg';
-import { createKeyring, keyringText } from '../../infra/crypto/keyring.ts';
 import type { ComputeEnvironment } from '../../infra/environments/environments.ts';
 import { connectLedger, migrateLedger } from '../../infra/ledger/connect.ts';
 import { createLedger } from '../../infra/ledger/ledger.ts';
@@ -17,7 +16,8 @@ import type { JobSpec } from '../../workflows/contract/spec.ts';
 import { z } from 'zod';
 import { sign } from '../api/support/consumer.ts';
 import { aSpec, anAdmission } from '../support/builders.ts';
-import { startBare, startBareWorker } from './bareWorker.ts';
+import { aKeyring } from '../support/databases.ts';
+import { silenceWorkers, startBare, startBareWorker } from './bareWorker.ts';
 import { summarize, type Summary } from './figures.ts';
 
 /** Milliseconds of each part. */
@@ -71,8 +71,6 @@ const createDatabase = async (databaseUrl: string, cleanups: Cleanups): Promise<
   return url.href;
 };
 
-const aKeyring = () => createKeyring(keyringText.parse(`bench:${randomBytes(32).toString('base64')}`));
-
 /** What API and orchestrator ask of the ledger for one start. */
 const timeLedger = async ({ databaseUrl }: Stack, cleanups: Cleanups): Promise<Summary> => {
   const database = cleanups.own(connectLedger(await createDatabase(databaseUrl, cleanups), () => undefined));
@@ -90,6 +88,7 @@ const timeLedger = async ({ databaseUrl }: Stack, cleanups: Cleanups): Promise<S
 
 /** A workflow that is started, does one activity that does nothing, and answers. */
 const timeTemporal = async ({ temporalAddress: address }: Stack, cleanups: Cleanups): Promise<Summary> => {
+  silenceWorkers();
   const keyring = aKeyring();
   const native = cleanups.own(await NativeConnection.connect({ address }));
   await startBareWorker({ connection: native, namespace: 'default', keyring }, cleanups);

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { createCleanups, type Cleanups } from '../../infra/toolchain/cleanups.ts';
 import { findFreePorts } from '../../infra/toolchain/program.ts';
 import { round, summarize, type Summary } from './figures.ts';
+import { unlessInterrupted } from './interruption.ts';
 import { requireWhole, runLoad, type LoadResult, type PlannedRequest } from './load.ts';
 import { startLonelyApi, startServer, type LonelyApi } from './lonelyApi.ts';
 import { storeJobs, type StoredJob } from './storedJobs.ts';
@@ -130,7 +131,7 @@ export const benchStatus = async (
   const cleanups = createCleanups();
   try {
     const api = await startLonelyApi(cleanups, (line) => options.print(`  ${line}`));
-    const figures = await measure(api, options, cleanups);
+    const figures = await unlessInterrupted(() => measure(api, options, cleanups));
     return { ...figures, temporalCalls: api.temporalCalls() };
   } finally {
     await cleanups.run();
