@@ -2,10 +2,12 @@
 
 import { sql, type Kysely, type Selectable } from 'kysely';
 import { JobFailure } from '../../workflows/contract/failures.ts';
+import { isJobId } from '../../workflows/contract/ids.ts';
 import type { JobRecord, PodRef } from '../../workflows/contract/job.ts';
 import type { Admission, JobSpec } from '../../workflows/contract/spec.ts';
 import { isTerminal, status } from '../../workflows/contract/status.ts';
 import type { Keyring } from '../crypto/keyring.ts';
+import { gather } from './gather.ts';
 import type { AdmissionState, LedgerDatabase, ResultEntry, Termination } from './schema.ts';
 
 /** A job as clients may read it; times in milliseconds since the epoch. */
@@ -141,27 +143,43 @@ export const newJobValues = ({ keyring }: Pick<JobsDeps, 'keyring'>, spec: JobSp
 export const selfTest = 'selfTest';
 
 /** @returns the consumer's job, whatever its admission, or null */
-export const readJob = ({ db }: JobsDeps) =>
-  async function readJob(jobId: string): Promise<JobRow | null> {
-    const row = await db
+export const readJob = ({ db }: JobsDeps) => {
+  const find = gather(async (jobIds) => {
+    const rows = await db
       .selectFrom('jobs')
       .select(listedColumns)
-      .where('job_id', '=', jobId)
+      .where(sql<boolean>`job_id = any(${jobIds}::text[])`)
       .where('surface', '<>', selfTest)
-      .executeTakeFirst();
-    return row === undefined ? null : toJobRow(row);
+      .execute();
+    return new Map(rows.map((row) => [row.job_id, toJobRow(row)]));
+  });
+  return async function readJob(jobId: string): Promise<JobRow | null> {
+    return isJobId(jobId) ? find(jobId) : null;
   };
+};
+
+/** What {@link findJobs} asks the database, asked of one row. */
+const matches = (row: JobRow, { owner, agreementId }: JobFilter): boolean =>
+  row.admission === 'accepted' &&
+  (owner === undefined || row.owner.toLowerCase() === owner.toLowerCase()) &&
+  (agreementId === undefined || row.agreementId === agreementId.toLowerCase());
 
 /** Accepted jobs that match every given key, newest first. */
-export const findJobs = ({ db }: JobsDeps) =>
-  async function findJobs(filter: JobFilter, page: { readonly limit: number; readonly offset: number }): Promise<readonly JobRow[]> {
+export const findJobs = (deps: JobsDeps) => {
+  const { db } = deps;
+  const readOne = readJob(deps);
+  return async function findJobs(filter: JobFilter, page: { readonly limit: number; readonly offset: number }): Promise<readonly JobRow[]> {
+    if (filter.jobId !== undefined) {
+      const row = await readOne(filter.jobId);
+      return row !== null && matches(row, filter) ? [row].slice(page.offset, page.offset + page.limit) : [];
+    }
     let query = db.selectFrom('jobs').select(listedColumns).where('admission_state', '=', 'accepted').where('surface', '<>', selfTest);
-    if (filter.jobId !== undefined) query = query.where('job_id', '=', filter.jobId);
     if (filter.owner !== undefined) query = query.where('owner', '=', filter.owner.toLowerCase());
     if (filter.agreementId !== undefined) query = query.where('agreement_id', '=', filter.agreementId.toLowerCase());
     const rows = await query.orderBy('created_at', 'desc').orderBy('job_id').limit(page.limit).offset(page.offset).execute();
     return rows.map(toJobRow);
   };
+};
 
 /** @throws JobFailure `RequestInvalid` for an unknown job */
 export const readSpec = ({ db, keyring }: JobsDeps) =>

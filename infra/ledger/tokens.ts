@@ -1,6 +1,7 @@
 /** Invalidated auth tokens, kept until they would have ended anyway. */
 
 import { sql } from 'kysely';
+import { gather } from './gather.ts';
 import type { JobsDeps } from './jobs.ts';
 
 /** Remembers that a token is dead, and forgets those whose time is over. Safe to repeat. */
@@ -19,8 +20,16 @@ export const invalidateToken = ({ db }: JobsDeps) =>
   };
 
 /** True for a token that was invalidated, also by another process. */
-export const isTokenInvalidated = ({ db }: JobsDeps) =>
-  async function isTokenInvalidated(tokenId: string): Promise<boolean> {
-    const row = await db.selectFrom('invalidated_tokens').select('token_id').where('token_id', '=', tokenId).executeTakeFirst();
-    return row !== undefined;
+export const isTokenInvalidated = ({ db }: JobsDeps) => {
+  const find = gather(async (tokenIds) => {
+    const rows = await db
+      .selectFrom('invalidated_tokens')
+      .select('token_id')
+      .where(sql<boolean>`token_id = any(${tokenIds}::text[])`)
+      .execute();
+    return new Map(rows.map((row) => [row.token_id, true]));
+  });
+  return async function isTokenInvalidated(tokenId: string): Promise<boolean> {
+    return (await find(tokenId)) !== null;
   };
+};

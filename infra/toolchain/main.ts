@@ -110,6 +110,28 @@ program
   });
 
 program
+  .command('bench:api')
+  .description('ask for statuses and starts at a given rate, and compare the answers with bare routes and the parts of the work')
+  .option('--stored-jobs <number>', 'jobs in the ledger', readCount, 100_000)
+  .option('--status-per-second <number>', 'statuses asked for in a second', readCount, 1_000)
+  .option('--starts-per-second <number>', 'jobs started in a second', readCount, 50)
+  .option('--seconds <number>', 'how long each route is asked', readCount, 30)
+  .action(async (options: { storedJobs: number; statusPerSecond: number; startsPerSecond: number; seconds: number }) => {
+    const { benchApi } = await import('../../test/bench/api.bench.ts');
+    await benchApi(options);
+  });
+
+program
+  .command('bench:control-plane')
+  .description('run jobs whose pods do nothing, as many as Temporal, ledger and one orchestrator carry, and compare with bare workflows')
+  .option('--jobs <number>', 'how many to measure in each round', readCount, 500)
+  .option('--at-once <number>', 'how many are under way at any time', readCount, 40)
+  .action(async (options: { jobs: number; atOnce: number }) => {
+    const { benchControlPlane } = await import('../../test/bench/controlPlane.bench.ts');
+    await benchControlPlane(options);
+  });
+
+program
   .command('images')
   .description('build the images of the service and the agent, and write them as archives with the values that name them')
   .option('--repository <name>', 'registry and folder from which the cluster will pull them', 'localhost/durable-c2d')
