@@ -1,6 +1,6 @@
 // What continuous integration runs: the checks, every test, and then, on a real Kubernetes cluster that it builds if it must,
 // the end-to-end tests again and the tests of what only a cluster can show, but for the two that load it for many minutes:
-// those are run by `npm run test:kubernetes`.
+// those are run by `npm run test:kubernetes`. Between the two each API is fuzzed from its description, always with the same seed.
 // A file with a failed test is run a second time after all others, alone: these tests kill servers and measure time on
 // machines that others use as well. What failed first stays in the output and in the summary.
 // The last line says how many tests passed and failed; the status is not 0 unless all checks and tests passed.
@@ -50,6 +50,18 @@ const runTests = async ({ name, command, patterns }) => {
   return { name, files: second.files === undefined ? first.files : [...others, ...second.files], status: second.status, repeated };
 };
 
+/** Fuzzes every API, and once more after a finding. */
+const fuzz = async () => {
+  const name = 'npm run test:fuzz';
+  let status = await run(['run', 'test:fuzz']);
+  if (status !== 0) {
+    console.log(`${name}: a second run`);
+    status = await run(['run', 'test:fuzz']);
+  }
+  console.log(`${name}: ${status === 0 ? 'nothing was found' : 'failed, see above'}`);
+  return { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1 };
+};
+
 const summarise = ({ name, files, status, repeated }) => {
   if (files === undefined) {
     // without a cluster, for example
@@ -66,14 +78,11 @@ const summarise = ({ name, files, status, repeated }) => {
 
 try {
   const checks = await run(['run', 'check']);
-  const summaries = [
-    await runTests({ name: 'npm test', command: ['test'], patterns: [] }),
-    await runTests({
-      name: 'npm run test:kubernetes',
-      command: ['run', 'test:kubernetes'],
-      patterns: ['test/(e2e|kubernetes/(?!load|chaos))'],
-    }),
-  ].map((outcome) => summarise(outcome));
+  const tests = await runTests({ name: 'npm test', command: ['test'], patterns: [] });
+  const fuzzed = await fuzz();
+  const patterns = ['test/(e2e|kubernetes/(?!load|chaos))'];
+  const onCluster = await runTests({ name: 'npm run test:kubernetes', command: ['run', 'test:kubernetes'], patterns });
+  const summaries = [summarise(tests), fuzzed, summarise(onCluster)];
   if (checks !== 0) console.log('The checks failed: see above.');
   const passed = summaries.reduce((sum, each) => sum + each.passed, 0);
   const failed = summaries.reduce((sum, each) => sum + each.failed, 0);
