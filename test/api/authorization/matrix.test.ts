@@ -34,7 +34,12 @@ const meets = (expected: Expected, { status, text }: Answered): void => {
 /** What of the owner's is in an answer and was not in the request. */
 const leaksIn = ({ text, headers }: Answered, asked: Ask): readonly string[] => {
   const { jobs, orders, tokens } = scene;
-  const secrets = [canary, ...Object.values(jobs), ...Object.values(orders).map(({ transferTxId }) => transferTxId), ...Object.values(tokens)];
+  const secrets = [
+    canary,
+    ...Object.values(jobs),
+    ...Object.values(orders).map(({ transferTxId }) => transferTxId),
+    ...Object.values(tokens),
+  ];
   const known = JSON.stringify(asked);
   return secrets.filter((secret) => `${text}\n${headers}`.includes(secret) && !known.includes(secret));
 };

@@ -327,7 +327,7 @@ const operatorRows: readonly OwnedRow[] = [
     grants: { signature: /^200 .*"stopreq":1/ },
   }),
   operatorRow('getResult', 'result', ['GET', 'getResult'], {
-    fields: ({ jobs }) => ({ jobId: jobs.providerEnded, index: 0 }),
+    fields: ({ jobs }) => ({ jobId: jobs.providerEnded, index: '0' }),
     refusals: refuse(404, 401, 400, 400, 400, 400, 400),
     grants: { signature: withCanary(200) },
   }),
