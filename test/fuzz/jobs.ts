@@ -21,3 +21,9 @@ export const endJob = async ({ opened: { ledger }, files }: ClassicWorld, jobId:
   const reason = 'the algorithm ended with exit code 0';
   await ledger.recordJob({ jobId, podAttempt: 1, status: 70, reason, end: { status: 70, reason, exitCode: 0, oomKilled: false } });
 };
+
+/** Begins the algorithm. */
+export const runJob = async ({ opened: { ledger } }: ClassicWorld, jobId: string): Promise<void> => {
+  await ledger.beginPodAttempt({ jobId, podAttempt: 1, hasPlace: true });
+  await ledger.recordProgress({ jobId, podAttempt: 1, status: 40, reason: '' });
+};

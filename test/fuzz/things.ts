@@ -2,7 +2,7 @@
 
 import { ask, inSeconds, publishAssets, type Assets, type OrderedService } from './assets.ts';
 import { bodiesOf } from './bodies.ts';
-import { endJob } from './jobs.ts';
+import { endJob, runJob } from './jobs.ts';
 import type { Offers } from './offers.ts';
 import { adminKey, type Service, type SurfaceName } from './service.ts';
 import { openSignature } from './signing.ts';
@@ -51,7 +51,22 @@ const startJobs = async (service: Service, bodies: Bodies, headers: Each<Things[
   };
 };
 
+const logReaders = 8;
+
+/** Jobs whose algorithm is running: their log is live until somebody follows it. */
+const startLogs = async (service: Service, bodies: Bodies, headers: Things['headers']): Promise<readonly string[]> => {
+  const [body] = bodies.node['POST /api/services/freeCompute'];
+  const jobIds: string[] = [];
+  for (let count = 0; count < logReaders; count += 1) {
+    const jobId = await startJob(service, 'node', body!, headers);
+    await runJob(service.classic, jobId.slice(jobId.lastIndexOf('-') + 1));
+    jobIds.push(jobId);
+  }
+  return jobIds;
+};
+
 interface Known {
+  readonly logs: readonly string[];
   readonly addresses: readonly string[];
   readonly assets: Assets;
   readonly jobIds: readonly string[];
@@ -92,11 +107,12 @@ const valuesOf = ({ addresses, assets, jobIds, token }: Known): Offers['values']
 });
 
 /** Calls with many parameters that have to fit. */
-const onlyOf = ({ addresses, assets, jobIds }: Known): NonNullable<Offers['only']> => {
+const onlyOf = ({ addresses, assets, jobIds, logs }: Known): NonNullable<Offers['only']> => {
   const { documentId, serviceId, transferTxId } = assets.file;
   const file = { documentId: [documentId], serviceId: [serviceId] };
   return {
     'GET /api/services/computeResult': { jobId: jobIds, index: ['0', '1', '7'] },
+    'GET /api/services/computeStreamableLogs': { jobId: logs, signature: [openSignature], consumerAddress: addresses, nonce: ['1', '2'] },
     'GET /api/services/initialize': { ...file, consumerAddress: addresses },
     'GET /api/services/download': { ...file, transferTxId: [transferTxId], consumerAddress: addresses },
     'GET /api/v1/operator/getResult': { jobId: jobIds, index: ['0', '1', '7'] },
@@ -115,9 +131,10 @@ export const prepareThings = async (service: Service): Promise<Each<Things>> => 
   };
   const headers = { node: {}, v1: { authorization: `Bearer ${await makeToken()}` }, classic: {}, operator: {} };
   const jobs = await startJobs(service, bodies, headers);
+  const logs = await startLogs(service, bodies, headers.node);
   const token = await makeToken();
   const thingsOf = (name: SurfaceName): Things => {
-    const known = { addresses: [consumer.address, otherConsumer.address], assets, jobIds: jobs[name], token };
+    const known = { addresses: [consumer.address, otherConsumer.address], assets, jobIds: jobs[name], logs, token };
     return { headers: headers[name], offers: { values: valuesOf(known), only: onlyOf(known), bodies: bodies[name] } };
   };
   return { node: thingsOf('node'), v1: thingsOf('v1'), classic: thingsOf('classic'), operator: thingsOf('operator') };
