@@ -7,11 +7,7 @@ const reference = { $ref: '#/components/schemas/Reason' };
 
 describe('nullable references', () => {
   test.each<[string, object, object]>([
-    [
-      'a nullable reference takes null',
-      { allOf: [reference, { type: ['object', 'null'] }] },
-      { anyOf: [reference, { type: 'null' }] },
-    ],
+    ['a nullable reference takes null', { allOf: [reference, { type: ['object', 'null'] }] }, { anyOf: [reference, { type: 'null' }] }],
     [
       'and keeps what is said beside it',
       { description: 'why', allOf: [reference, { type: ['object', 'null'] }] },

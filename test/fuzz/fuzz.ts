@@ -24,7 +24,9 @@ export interface FuzzOptions {
 }
 
 /** Two at a time, on two processors. Whose nonces are one consumer's go one after the other, or they would overtake each other. */
-const lanes = { first: ['node', 'classic'], second: ['v1', 'operator'] } as const satisfies Readonly<Record<string, readonly SurfaceName[]>>;
+const lanes = { first: ['node', 'classic'], second: ['v1', 'operator'] } as const satisfies Readonly<
+  Record<string, readonly SurfaceName[]>
+>;
 
 const chooseSurfaces = (names: readonly string[] = surfaceNames): readonly SurfaceName[] => {
   const unknown = names.find((name) => !surfaceNames.some((known) => known === name));

@@ -14,7 +14,10 @@ const document = {
       get: { parameters: [{ name: 'jobId', in: 'query', schema: { type: 'string' } }], responses: { 200: answer } },
       post: {
         requestBody: { content: { 'application/json': { schema: { $ref: '#/components/schemas/Start' } } } },
-        responses: { 200: { description: 'x', content: { 'text/event-stream': { schema: { type: 'string' } } } }, 204: { description: 'x' } },
+        responses: {
+          200: { description: 'x', content: { 'text/event-stream': { schema: { type: 'string' } } } },
+          204: { description: 'x' },
+        },
       },
     },
   },
@@ -22,7 +25,9 @@ const document = {
 
 interface Offered {
   readonly components: { readonly schemas: Readonly<Record<string, object>> };
-  readonly paths: { readonly '/jobs': { readonly get: Readonly<Record<string, unknown>>; readonly post: Readonly<Record<string, unknown>> } };
+  readonly paths: {
+    readonly '/jobs': { readonly get: Readonly<Record<string, unknown>>; readonly post: Readonly<Record<string, unknown>> };
+  };
 }
 
 const body = { asset: { did: 'did:op:1' } };

@@ -21,8 +21,7 @@ beforeEach(() => {
 });
 afterAll(() => Promise.all([outbound.close(), allowed.close(), witness.close()]));
 
-const get = (url: string) =>
-  sealFetch(outbound.fetch, allowed.origin)({ url, method: 'GET', headers: {} }, AbortSignal.timeout(5_000));
+const get = (url: string) => sealFetch(outbound.fetch, allowed.origin)({ url, method: 'GET', headers: {} }, AbortSignal.timeout(5_000));
 
 describe('the way out of an API that is fuzzed', () => {
   test('leads to the one server that is named', async () => {

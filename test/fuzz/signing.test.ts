@@ -39,9 +39,7 @@ describe('an open signature', () => {
   test('in a body is made there, with a nonce above the last', () => {
     const send = (): Filled => {
       const body = Buffer.from(JSON.stringify({ consumerAddress: '0x', signature: openSignature, other: [1] }));
-      return JSON.parse(
-        fillSignature(nodeSignings(wallet), 'POST', { url: '/api/services/freeCompute', body }).body.toString(),
-      ) as Filled;
+      return JSON.parse(fillSignature(nodeSignings(wallet), 'POST', { url: '/api/services/freeCompute', body }).body.toString()) as Filled;
     };
     const [first, second] = [send(), send()];
     expect(signerOf(`${address}${second.nonce}freeStartCompute`, second.signature)).toBe(address);

@@ -21,6 +21,12 @@ export interface Summary {
   readonly isGood: boolean;
 }
 
+/** All answers. */
+export const countCases = (tally: Tally): number =>
+  Object.values(tally)
+    .flatMap((statuses) => Object.values(statuses))
+    .reduce((sum, count) => sum + count, 0);
+
 const classes = [2, 3, 4, 5] as const;
 
 /** Counts cases by class of status, and names the calls that never succeeded. */
@@ -28,7 +34,7 @@ export const summarise = ({ name, tally, description, wanted, isWell, seconds }:
   const answers = Object.values(tally).flatMap((statuses) =>
     Object.entries(statuses).map(([status, count]) => ({ status: Number(status), count })),
   );
-  const total = answers.reduce((sum, { count }) => sum + count, 0);
+  const total = countCases(tally);
   const inClass = (digit: number) =>
     answers.filter(({ status }) => Math.floor(status / 100) === digit).reduce((sum, { count }) => sum + count, 0);
   const calls = Object.entries(description.paths ?? {}).flatMap(([path, item]) =>

@@ -49,7 +49,11 @@ export interface WorldOptions {
 }
 
 /** Starts everything; one world a test file, because it takes a second. */
-export const startWorld = async ({ confirmations = 1, metadataCacheUrl, restrict = (fetch) => fetch }: WorldOptions = {}): Promise<World> => {
+export const startWorld = async ({
+  confirmations = 1,
+  metadataCacheUrl,
+  restrict = (fetch) => fetch,
+}: WorldOptions = {}): Promise<World> => {
   const [chain, files] = await Promise.all([startChain(), startFileServer()]);
   const { publisher, provider } = chain.accounts;
   const outbound = createGuardedFetcher({
