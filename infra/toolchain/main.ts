@@ -87,7 +87,7 @@ program
   .option('--surfaces <names...>', 'some of: node, v1, classic, operator (default: all)')
   .action(async (options: { seed: number; cases: number; surfaces?: string[] }) => {
     const { runFuzz } = await import('../../test/fuzz/fuzz.ts');
-    process.exitCode = (await runFuzz(options)) ? 0 : 1;
+    process.exitCode = (await runFuzz({ ...options, print: (line) => console.log(line) })) ? 0 : 1;
   });
 
 program

@@ -20,7 +20,7 @@ export interface FuzzOptions {
   readonly cases: number;
   /** which APIs; default: all */
   readonly surfaces?: readonly string[];
-  readonly print?: (line: string) => void;
+  readonly print: (line: string) => void;
 }
 
 /** Two at a time, on two processors. Whose nonces are one consumer's go one after the other, or they would overtake each other. */
@@ -77,7 +77,7 @@ const fuzzService = async (
  * @returns true when nothing was found and every API was asked often enough
  * @throws MissingPart; RangeError for an unknown API, and when it was interrupted
  */
-export const runFuzz = async ({ seed, cases, surfaces, print = console.log }: FuzzOptions): Promise<boolean> => {
+export const runFuzz = async ({ seed, cases, surfaces, print }: FuzzOptions): Promise<boolean> => {
   const names = chooseSurfaces(surfaces);
   const cleanups = createCleanups();
   const { signal, stop } = interruption();
