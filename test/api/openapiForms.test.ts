@@ -28,7 +28,7 @@ describe('nullable references', () => {
 
   test('what routes declare comes out in these forms', () => {
     const reason = z.strictObject({ code: z.string() }).meta({ id: 'Reason' });
-    const schema = z.strictObject({ refusal: reason.nullable() });
+    const schema = z.strictObject({ known: reason, refusal: reason.nullable() });
     const route: Route = {
       ...{ method: 'get', path: '/x', id: 'x', summary: 'x', refusals: [], handle: () => [] },
       answers: { 200: { description: 'x', contentType: 'application/json', schema } },

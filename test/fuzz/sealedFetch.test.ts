@@ -1,3 +1,4 @@
+import { text } from 'node:stream/consumers';
 import { createGuardedFetcher } from '../../infra/outbound/guardedFetch.ts';
 import { startFileServer, type FileServer } from '../support/fileServer.ts';
 import { sealFetch } from './sealedFetch.ts';
@@ -26,8 +27,7 @@ const get = (url: string) => sealFetch(outbound.fetch, allowed.origin)({ url, me
 describe('the way out of an API that is fuzzed', () => {
   test('leads to the one server that is named', async () => {
     const { status, body } = await get(allowed.serve('hello'));
-    body.destroy();
-    expect(status).toBe(200);
+    expect([status, await text(body)]).toEqual([200, 'hello']);
   });
 
   test.each<[string, (port: string) => string]>([
