@@ -3,6 +3,7 @@
 import { OpenAPIRegistry, OpenApiGeneratorV31, extendZodWithOpenApi, type RouteConfig } from '@asteasolutions/zod-to-openapi';
 import { z } from 'zod';
 import { errorAnswer } from './node/schemas.ts';
+import { correctForms } from './openapiForms.ts';
 import type { Route } from './route.ts';
 
 extendZodWithOpenApi(z);
@@ -83,7 +84,7 @@ export const describeApi = (routes: readonly Route[], version: string, about: Ap
   for (const route of routes) registry.registerPath(describeRoute(route, about));
   if (routes.some(({ needsToken }) => needsToken === true))
     registry.registerComponent('securitySchemes', 'token', { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' });
-  return new OpenApiGeneratorV31(registry.definitions).generateDocument({
+  const document = new OpenApiGeneratorV31(registry.definitions).generateDocument({
     openapi: '3.1.0',
     info: {
       title: about.title,
@@ -93,4 +94,5 @@ export const describeApi = (routes: readonly Route[], version: string, about: Ap
     },
     servers: [...about.servers],
   });
+  return correctForms(document);
 };

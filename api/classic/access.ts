@@ -88,8 +88,8 @@ export const classicDownloadRoute: ClassicRoute = {
   description: 'Signed by who ordered it: `documentId + nonce`. The nonce is spent by the first fetch.',
   query: z.object({ ...query, fileIndex: z.string(), transferTxId: z.string(), nonce: z.string(), signature: z.string().optional() }),
   answers: {
-    200: { description: 'The file', contentType: 'application/octet-stream', schema: bytes },
-    206: { description: 'The range', contentType: 'application/octet-stream', schema: bytes },
+    200: { description: 'The file', contentType: '*/*', schema: bytes },
+    206: { description: 'The range', contentType: '*/*', schema: bytes },
   },
   refusals: [400, 405, 416, 503],
   refuseHead: true,

@@ -7,7 +7,7 @@ import type { TokenVerdict } from '../tokens.ts';
 import { inFuture, integer, required } from './fields.ts';
 import type { ClassicDeps, ClassicRoute } from './ports.ts';
 import { dataOf, readRequestData, signedPart, textOf } from './requestData.ts';
-import { classicSigned } from './schemas.ts';
+import { fieldText } from './schemas.ts';
 import { spendCall, verifyCall, type ClassicCaller } from './signature.ts';
 
 type Data = Readonly<Record<string, unknown>>;
@@ -62,13 +62,15 @@ export const createTokenRoute: ClassicRoute = {
   handle: (deps) => [...readRequestData(deps.limits.jsonBytes), createClassicToken(deps)],
 };
 
+const endedToken = z.looseObject({ address: z.string(), token: z.string(), nonce: fieldText, signature: z.string() });
+
 export const deleteTokenRoute: ClassicRoute = {
   method: 'delete',
   path: '/api/services/deleteAuthToken',
   id: 'delete_auth_token',
   summary: 'End a token of your own',
   description: 'Signed: `address + nonce`.',
-  body: { contentType: 'application/json', schema: classicSigned },
+  body: { contentType: 'application/json', schema: endedToken },
   answers: {
     200: {
       description: 'The token is dead',

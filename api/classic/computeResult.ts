@@ -43,8 +43,8 @@ export const classicResultRoute: ClassicRoute = {
     signature: z.string().optional(),
   }),
   answers: {
-    200: { description: 'The file', contentType: 'application/octet-stream', schema: bytes },
-    206: { description: 'The range', contentType: 'application/octet-stream', schema: bytes },
+    200: { description: 'The file', contentType: '*/*', schema: bytes },
+    206: { description: 'The range', contentType: '*/*', schema: bytes },
   },
   refusals: [400, 404, 405, 416, 503],
   refuseHead: true,

@@ -3,7 +3,7 @@
 import { z } from 'zod';
 
 const text = z.string();
-const fieldText = z.union([z.string(), z.number()]);
+export const fieldText = z.union([z.string(), z.number()]);
 
 export const classicError = z
   .union([
@@ -88,7 +88,7 @@ export const classicRoot = z
     providerAddresses: z.record(z.string(), z.string()),
     software: text,
     version: text,
-    serviceEndpoints: z.record(z.string(), z.tuple([z.string(), z.string()])),
+    serviceEndpoints: z.record(z.string(), z.array(z.string()).length(2)),
   })
   .meta({ id: 'ClassicRoot' });
 

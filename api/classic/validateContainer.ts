@@ -3,17 +3,22 @@
 import type { RequestHandler } from 'express';
 import { Refusal } from '../problems.ts';
 import type { ClassicDeps, ClassicRoute } from './ports.ts';
-import { dataOf, readRequestData, textOf } from './requestData.ts';
+import { dataOf, readRequestData } from './requestData.ts';
 import { classicContainer } from './schemas.ts';
 
-/** Answers the same object, or the code of what is wrong with it. */
+const textIn = (value: unknown): string => (typeof value === 'string' ? value : '');
+
+/** Answers the same object, or the code of what is wrong with it: what is no text counts as missing. */
 export const validateContainer: RequestHandler = function validateContainer(_req, res) {
   const { plain } = dataOf(res);
-  const [entrypoint, image, checksum] = ['entrypoint', 'image', 'checksum'].map((name) => textOf(plain[name]));
+  const [entrypoint, image, checksum] = ['entrypoint', 'image', 'checksum'].map((name) => textIn(plain[name]));
   if (!entrypoint || !image || !checksum) throw new Refusal(400, 'missing_entrypoint_image_checksum');
   if (!checksum.startsWith('sha256:')) throw new Refusal(400, 'checksum_prefix');
   res.json(plain);
 };
+
+// whatever else was sent is sent back
+const checkedContainer = classicContainer.omit({ tag: true }).meta({ id: 'ClassicCheckedContainer' });
 
 export const validateContainerRoute: ClassicRoute = {
   method: 'post',
@@ -21,7 +26,7 @@ export const validateContainerRoute: ClassicRoute = {
   id: 'validateContainer',
   summary: 'Check the container section of an algorithm',
   body: { contentType: 'application/json', schema: classicContainer },
-  answers: { 200: { description: 'The same object', contentType: 'application/json', schema: classicContainer } },
+  answers: { 200: { description: 'The same object', contentType: 'application/json', schema: checkedContainer } },
   refusals: [400, 413],
   handle: (deps: ClassicDeps) => [...readRequestData(deps.limits.jsonBytes), validateContainer],
 };

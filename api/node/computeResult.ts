@@ -92,8 +92,8 @@ export const computeResultRoute: Route = {
     'Signed by the owner or a viewer: `consumerAddress + nonce + "getComputeResult"`, or with a token. The nonce is spent by the first fetch.',
   query: z.object({ consumerAddress: z.string(), nonce: z.string(), signature: z.string(), jobId: z.string(), index: z.string() }),
   answers: {
-    200: { description: 'The file', contentType: 'application/octet-stream', schema: bytes },
-    206: { description: 'The range', contentType: 'application/octet-stream', schema: bytes },
+    200: { description: 'The file', contentType: '*/*', schema: bytes },
+    206: { description: 'The range', contentType: '*/*', schema: bytes },
   },
   refusals: [400, 401, 403, 404, 405, 416, 503],
   refuseHead: true,

@@ -127,8 +127,8 @@ export const downloadRoute: Route = {
     policyServer: z.string().optional(),
   }),
   answers: {
-    200: { description: 'The file', contentType: 'application/octet-stream', schema: bytes },
-    206: { description: 'The range', contentType: 'application/octet-stream', schema: bytes },
+    200: { description: 'The file', contentType: '*/*', schema: bytes },
+    206: { description: 'The range', contentType: '*/*', schema: bytes },
   },
   refusals: [400, 401, 403, 404, 405, 409, 416, 503],
   refuseHead: true,

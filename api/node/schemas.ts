@@ -262,7 +262,7 @@ export const rootAnswer = z
     chainIds: z.array(z.string()),
     providerAddress: z.string(),
     nodePublicKey: z.string(),
-    serviceEndpoints: z.record(z.string(), z.tuple([z.string(), z.string()])),
+    serviceEndpoints: z.record(z.string(), z.array(z.string()).length(2)),
     software: z.string(),
     version: z.string(),
   })

@@ -78,8 +78,8 @@ export const operatorResultRoute: OperatorRoute = {
   description: 'Signed by the Provider: `owner + jobId + nonce`. The nonce is spent by the first fetch.',
   query: z.object({ owner: z.string(), jobId: z.string(), index: z.string(), nonce: z.string(), providerSignature: z.string() }),
   answers: {
-    200: { description: 'The file', contentType: 'application/octet-stream', schema: bytes },
-    206: { description: 'The range', contentType: 'application/octet-stream', schema: bytes },
+    200: { description: 'The file', contentType: '*/*', schema: bytes },
+    206: { description: 'The range', contentType: '*/*', schema: bytes },
   },
   refusals: [400, 401, 404, 405, 413, 415, 416, 502, 503],
   refuseHead: true,

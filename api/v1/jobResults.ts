@@ -51,8 +51,8 @@ export const readResultRoute: Route = {
   params: jobParams.extend({ index: z.string().regex(/^\d{1,9}$/) }),
   headers: z.object({ Range: z.string().optional(), 'If-Range': z.string().optional() }),
   answers: {
-    200: { description: 'The file', contentType: 'application/octet-stream', schema: bytes },
-    206: { description: 'The range', contentType: 'application/octet-stream', schema: bytes },
+    200: { description: 'The file', contentType: '*/*', schema: bytes },
+    206: { description: 'The range', contentType: '*/*', schema: bytes },
   },
   refusals: [401, 404, 405, 416, 503],
   refuseHead: true,

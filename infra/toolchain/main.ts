@@ -80,6 +80,17 @@ program
   });
 
 program
+  .command('test:fuzz')
+  .description('fuzz every API from its OpenAPI description; nothing of it leaves the machine')
+  .option('--seed <number>', 'the same seed asks the same questions', readCount, 1)
+  .option('--cases <number>', 'fewest cases for each API', readCount, 3_000)
+  .option('--surfaces <names...>', 'some of: node, v1, classic, operator (default: all)')
+  .action(async (options: { seed: number; cases: number; surfaces?: string[] }) => {
+    const { runFuzz } = await import('../../test/fuzz/fuzz.ts');
+    process.exitCode = (await runFuzz({ ...options, print: (line) => console.log(line) })) ? 0 : 1;
+  });
+
+program
   .command('bench:job')
   .description('run trivial jobs one after another and compare their times with those of bare containers')
   .option('--jobs <number>', 'how many to measure', readCount, 50)

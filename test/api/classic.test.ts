@@ -280,14 +280,16 @@ describe('POST validateContainer', () => {
   const good = { entrypoint: 'node $ALGO', image: 'node', tag: '24', checksum: `sha256:${'a'.repeat(64)}`, more: [1] };
   const validate = (container: unknown) => sendClassic(classic.app, 'post', `${services}/validateContainer`, container);
 
-  test('answers the same object', async () => {
-    expect(refused(await validate(good))).toEqual([200, good]);
+  test.each([good, { ...good, tag: {} }, { ...good, tag: undefined }])('answers the same object: %j', async (container) => {
+    expect(refused(await validate(container))).toEqual([200, JSON.parse(JSON.stringify(container))]);
   });
 
   test.each<[unknown, string]>([
     [{ ...good, entrypoint: '' }, 'missing_entrypoint_image_checksum'],
     [{ ...good, image: undefined }, 'missing_entrypoint_image_checksum'],
     [{ ...good, checksum: null }, 'missing_entrypoint_image_checksum'],
+    [{ ...good, image: 1 }, 'missing_entrypoint_image_checksum'],
+    [{ ...good, entrypoint: ['node'] }, 'missing_entrypoint_image_checksum'],
     ['nothing', 'missing_entrypoint_image_checksum'],
     [{ ...good, checksum: 'a'.repeat(64) }, 'checksum_prefix'],
   ])('refuses %j', async (container, error) => {

@@ -11,6 +11,8 @@ export type Handler = (req: IncomingMessage, res: ServerResponse) => void;
 export type Content = string | Uint8Array | Handler;
 
 export interface FileServer {
+  /** `http://127.0.0.1:port` */
+  readonly origin: string;
   /** Serves `content` under a new address. @returns the address */
   serve(content: Content): string;
   /** GET requests so far, per address */
@@ -53,6 +55,7 @@ export const startFileServer = async (): Promise<FileServer> => {
   await once(server, 'listening');
   const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}/files/`;
   return {
+    origin: new URL(base).origin,
     serve: (content) => {
       contents.push(typeof content === 'function' ? content : Buffer.from(content as Uint8Array));
       return `${base}${contents.length - 1}`;

@@ -19,7 +19,7 @@ import { computeEnvironments } from '../../../infra/environments/environments.ts
 import { createLogger } from '../../../infra/process/logger.ts';
 import { isJobFailure } from '../../../workflows/contract/failures.ts';
 import { openTestLedger, type TestLedger } from '../../support/databases.ts';
-import { startWorld, type World } from '../../infra/ocean/support/world.ts';
+import { startWorld, type World, type WorldOptions } from '../../infra/ocean/support/world.ts';
 
 /** Everything that a test of the classic API works with. */
 export interface ClassicWorld {
@@ -98,8 +98,8 @@ const depsOf = (world: World, opened: TestLedger, over: Partial<ClassicDeps>): C
 });
 
 /** Starts everything; one world a test file. */
-export const startClassicWorld = async (): Promise<ClassicWorld> => {
-  const [world, opened] = await Promise.all([startWorld(), openTestLedger()]);
+export const startClassicWorld = async (options: WorldOptions = {}): Promise<ClassicWorld> => {
+  const [world, opened] = await Promise.all([startWorld(options), openTestLedger()]);
   const files = new Map<string, Buffer>();
   const stopped: string[] = [];
   const clock = { aheadMs: 0 };

@@ -5,7 +5,7 @@ import { chainConfig } from '../../../../infra/ocean/config.ts';
 import { publicKeyOf } from '../../../../infra/ocean/ecies.ts';
 import { connectOcean, type Ocean } from '../../../../infra/ocean/ocean.ts';
 import type { QuoteRequest, QuotedService } from '../../../../infra/ocean/quote.ts';
-import { createGuardedFetcher } from '../../../../infra/outbound/guardedFetch.ts';
+import { createGuardedFetcher, type GuardedFetch } from '../../../../infra/outbound/guardedFetch.ts';
 import { mintDatatokens, startOrder, type OrderFee } from '../../../../infra/toolchain/chain/orders.ts';
 import {
   publishAsset,
@@ -40,11 +40,20 @@ export const anEnvironment = (over: Readonly<Record<string, unknown>> = {}): Com
 
 const urlFile = (url: string) => ({ type: 'url', url, method: 'GET' });
 
+/** What may differ. */
+export interface WorldOptions {
+  readonly confirmations?: number;
+  readonly metadataCacheUrl?: string;
+  /** narrows the way out to data sources further */
+  readonly restrict?: (fetch: GuardedFetch, files: FileServer) => GuardedFetch;
+}
+
 /** Starts everything; one world a test file, because it takes a second. */
 export const startWorld = async ({
   confirmations = 1,
   metadataCacheUrl,
-}: { confirmations?: number; metadataCacheUrl?: string } = {}): Promise<World> => {
+  restrict = (fetch) => fetch,
+}: WorldOptions = {}): Promise<World> => {
   const [chain, files] = await Promise.all([startChain(), startFileServer()]);
   const { publisher, provider } = chain.accounts;
   const outbound = createGuardedFetcher({
@@ -60,7 +69,7 @@ export const startWorld = async ({
     providerPrivateKey: provider.privateKey,
     ipfsGateway: 'http://127.0.0.1:9',
     arweaveGateway: 'http://127.0.0.1:9',
-    guardedFetch: outbound.fetch,
+    guardedFetch: restrict(outbound.fetch, files),
     metadataCacheUrl,
   });
   const publish: World['publish'] = (asset, { form = {}, publicKey = publicKeyOf(provider.privateKey) } = {}) =>
