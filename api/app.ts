@@ -56,7 +56,14 @@ export const createApp = (unlimited: ApiDeps): Express => {
   app.use(v1Surface(deps));
   for (const route of nodeRoutes) {
     if (route.refuseHead === true) app.head(route.path, refuseMethod(route.method.toUpperCase()));
-    app[route.method](route.path, deps.metrics.measure(route.id), shapeErrors(route), deps.load.admit, deps.rates.byIp, ...route.handle(deps));
+    app[route.method](
+      route.path,
+      deps.metrics.measure(route.id),
+      shapeErrors(route),
+      deps.load.admit,
+      deps.rates.byIp,
+      ...route.handle(deps),
+    );
   }
   app.use(refuseUnknown);
   app.use('/api/v1', renderProblem(deps.logger));
