@@ -22,8 +22,9 @@ const agentPatienceMs = 60_000;
  */
 export const runAlgorithm = ({ pods }: PodObserver) =>
   async function runAlgorithm(pod: PodRef): Promise<AlgorithmExit> {
-    const isExitUnknown = saysExitUnknown(activityInfo().heartbeatDetails);
-    const outcome = isExitUnknown ? await observeEnd(pods, pod) : await pods.observe(pod);
+    const details: unknown = activityInfo().heartbeatDetails;
+    const isExitUnknown = saysExitUnknown(details);
+    const outcome = isExitUnknown ? await observeEnd(pods, pod, details) : await pods.observe(pod);
     failIfGoing(outcome, pod);
     if (outcome.kind !== 'ended') throw new CompleteAsyncError();
     const { exitCode, oomKilled, startedAtMs, finishedAtMs } = outcome;
@@ -32,14 +33,15 @@ export const runAlgorithm = ({ pods }: PodObserver) =>
     return { end: 'ran', exitCode, oomKilled, startedAtMs, finishedAtMs, reason: `exit code ${exitCode}, read from the container runtime` };
   };
 
-/** The agent saw the algorithm go; containers are told about a moment later. */
-const observeEnd = async (pods: PodObserver['pods'], pod: PodRef): Promise<PodOutcome> => {
+/** The agent saw the algorithm go; containers are told about a moment later, unless their node is silent. */
+const observeEnd = async (pods: PodObserver['pods'], pod: PodRef, details: unknown): Promise<PodOutcome> => {
   const giveUpAt = Date.now() + settleMs;
   for (;;) {
     const outcome = await pods.observe(pod);
-    if (outcome.kind !== 'alive' || outcome.ending !== undefined || Date.now() > giveUpAt) return outcome;
-    // details last from attempt to attempt: the next one must know it too
-    heartbeat({ exitUnknown: true });
+    const mayShow = outcome.kind === 'alive' && outcome.ending === undefined && outcome.doubt === undefined;
+    if (!mayShow || Date.now() > giveUpAt) return outcome;
+    // details last from attempt to attempt: the next one must know them too, and when the agent spoke last
+    heartbeat(details);
     await sleep(lookEveryMs);
   }
 };

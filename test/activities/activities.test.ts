@@ -160,9 +160,26 @@ describe('the phases that an agent drives', () => {
   test('an agent that saw an end which it cannot name has the runtime asked until that sees it too', async () => {
     const outcomes: PodOutcome[] = [alive, alive, { ...ended, exitCode: 137, oomKilled: true, finishedAtMs: Date.now() }];
     const pods = { observe: async () => outcomes.shift() ?? lost };
-    const asked = new MockActivityEnvironment({ attempt: 2, heartbeatDetails: { exitUnknown: true } });
+    const details = { exitUnknown: true, heardAtMs: Date.now() };
+    const asked = new MockActivityEnvironment({ attempt: 2, heartbeatDetails: details });
+    const beats: unknown[] = [];
+    asked.on('heartbeat', (beat: unknown) => beats.push(beat));
     await expect(asked.run(runAlgorithm({ pods }), pod)).resolves.toMatchObject({ exitCode: 137, oomKilled: true });
     expect(outcomes).toEqual([]);
+    // the attempt after this one must know both, too
+    expect(beats).toEqual([details, details]);
+  });
+
+  test.each([
+    ['spoke a moment ago: its word is waited for', 1_000, CompleteAsyncError],
+    ['has been silent since: its pod is lost', 20_000, { type: 'PodLost' }],
+  ])('an agent on a silent node that saw an end which it cannot name and %s', async (_what, silentMs, expected) => {
+    const details = { exitUnknown: true, heardAtMs: Date.now() - silentMs };
+    const asked = new MockActivityEnvironment({ attempt: 3, heartbeatTimeoutMs: 6_000, heartbeatDetails: details });
+    const silent: PodOutcome = { kind: 'alive', doubt: 'its node does not answer any more' };
+    const failure: unknown = await asked.run(runAlgorithm(observing(silent)), pod).catch((err: unknown) => err);
+    if (typeof expected === 'function') expect(failure).toBeInstanceOf(expected);
+    else expect(failure).toMatchObject(expected);
   });
 });
 

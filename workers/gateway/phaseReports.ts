@@ -7,6 +7,11 @@ import type { AgentPhase, Heard, PodRef } from '../../workflows/contract/job.ts'
 import type { AgentProgress } from './protocol.ts';
 import type { PendingActivity, WorkflowLook } from './workflowLook.ts';
 
+/** What an activity's next attempt finds as its details when the agent does not know how the algorithm ended. */
+interface ExitUnknown extends Heard {
+  readonly exitUnknown: true;
+}
+
 /** Which activity a report is for. */
 export interface ActivityAddress {
   readonly workflowId: string;
@@ -73,9 +78,6 @@ export const failPhase = (deps: ReportDeps) =>
     return handed ? 'taken' : judge(deps, phase, pod, (own) => own.state === 'waiting' && own.hasFailed);
   };
 
-/** What an activity's next attempt finds as its details when the agent does not know how the algorithm ended. */
-export const exitUnknownDetails = { exitUnknown: true } as const;
-
 /**
  * Fails the algorithm's current attempt so that the next one, which starts at once, asks the runtime how it ended. That
  * attempt is told that the agent saw an end, because a runtime may take a moment to see it too.
@@ -84,7 +86,7 @@ export const askForExit = (deps: ReportDeps) =>
   async function askForExit(pod: PodRef, failure: ApplicationFailure): Promise<ReportOutcome> {
     const address = addressOf('runAlgorithm', pod);
     const handed = await handOver(deps, async () => {
-      await deps.activity.heartbeat(address, exitUnknownDetails).catch((err: unknown) => {
+      await deps.activity.heartbeat(address, { exitUnknown: true, heardAtMs: Date.now() } satisfies ExitUnknown).catch((err: unknown) => {
         if (err instanceof ActivityNotFoundError || !isNoVerdict(err)) throw err;
       });
       await deps.activity.fail(address, failure);
