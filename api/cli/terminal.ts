@@ -24,9 +24,10 @@ export const note = ({ stderr }: Pick<Terminal, 'stderr'>, line: string): void =
 /** Reads a line without showing it. @throws Error when there is nobody to ask */
 export const askSecret = async ({ stdin, stderr }: Terminal, question: string): Promise<string> => {
   if (stdin.isTTY !== true || stdin.setRawMode === undefined) throw new Error('nobody is there to ask');
-  stderr.write(question);
+  // first of all: what is typed as soon as the question is there must not be shown either
   stdin.setRawMode(true);
   try {
+    stderr.write(question);
     return await readUntilEnter(stdin);
   } finally {
     stdin.setRawMode(false);
