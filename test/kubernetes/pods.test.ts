@@ -173,7 +173,8 @@ describe('a pod', () => {
       spec: { deadlineSeconds: 4, graceSeconds: 1, publishSeconds: 1 },
     });
     await pod.create();
-    expect(await untilOutcome(pod, isNotAlive)).toMatchObject({ kind: 'failed', type: 'PhaseTimedOut' });
+    // the algorithm may be seen to end by its own deadline first: the pod is still there then
+    expect(await untilOutcome(pod, ({ kind }) => kind === 'failed')).toMatchObject({ type: 'PhaseTimedOut' });
   });
 });
 
