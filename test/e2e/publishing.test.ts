@@ -54,7 +54,9 @@ describe('a log', () => {
         const fs = require('node:fs');
         const piece = Buffer.from(('x'.repeat(99) + '\\n').repeat(10_000));
         for (let n = 0; n < 100; n += 1) fs.writeSync(1, piece);
-        fs.writeFileSync('/data/outputs/reached', 'the end');`;
+        fs.writeFileSync('/data/outputs/reached', 'the end');
+        // long enough to be looked at
+        setTimeout(() => undefined, 3_000);`;
       const { jobId } = await startRawJob(scene(), { environment: 'tiny', code });
       const pod = { jobId, podAttempt: 1 };
       let [mostBytes, restarts, looks] = [0, 0, 0];

@@ -94,7 +94,13 @@ const startInnocent = async (scene: Scene, { kubeconfig, namespace }: ClusterPla
   await eventually('the innocent job serves', async () => {
     return (await scene.pods.exec(ref, ['/.c2d/busybox', 'test', '-s', `/data/outputs/${marker}`])) === 0 || undefined;
   });
-  return { jobId, marker, pod: await core.readNamespacedPod({ namespace, name: podName(ref) }) };
+  // an algorithm may serve before its kubelet has said under which ids the containers run
+  const pod = await eventually('the kubelet has told of both containers', async () => {
+    const found = await core.readNamespacedPod({ namespace, name: podName(ref) });
+    const known = found.status?.containerStatuses?.filter(({ containerID }) => containerID !== undefined && containerID !== '') ?? [];
+    return known.length === 2 && found.status?.podIP !== undefined ? found : undefined;
+  });
+  return { jobId, marker, pod };
 };
 
 const attackBeside = async (
