@@ -17,7 +17,7 @@ export interface SealTimes {
   readonly refusedMs: number;
 }
 
-const defaultTimes: SealTimes = { leastMs: 150, unknownMs: 1_500, settleMs: 5_000, refusedMs: 30_000 };
+const defaultTimes: SealTimes = { leastMs: 300, unknownMs: 1_500, settleMs: 5_000, refusedMs: 30_000 };
 
 /** An open path is as quick as the one to the gateway beside it; this many times slower, nobody is there. */
 const slowness = 20;
@@ -32,7 +32,7 @@ type Reach = 'reached' | 'refused' | 'unreachable';
  *
  * How long silence must last to count as a policy that drops packets: a policy that lets packets through has the canary
  * answer as fast as the gateway, which listens beside it and is asked at the same moment. So the wait is twenty times
- * the gateway's answer, and never below 0.15 s; a machine too busy to notice an answer is too busy to notice the
+ * the gateway's answer, and never below 0.3 s; a machine too busy to notice an answer is too busy to notice the
  * gateway's, and waits longer, three seconds at most. Two connections are tried, half the wait apart: one lost packet proves nothing, and the
  * kernel repeats it only after a second. Before silence is believed the event loop has one more round, so that an
  * answer which has come counts even if the process was held up. The gateway's answer also proves that the pod has a
