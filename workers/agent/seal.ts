@@ -1,15 +1,15 @@
 /** Proof that the pod is isolated: a listening address that no policy allows must not be reachable. */
 
 import { connect, isIP } from 'node:net';
-import { setTimeout as pause } from 'node:timers/promises';
+import { setImmediate as nextRound, setTimeout as pause } from 'node:timers/promises';
 import type { Plan } from '../gateway/protocol.ts';
 import type { GatewayAddress } from './http.ts';
 
 /** Times of the proof, in milliseconds. */
 export interface SealTimes {
-  /** shortest wait for an answer of the canary, both tries together */
+  /** shortest time from the first look to the verdict that nobody answers */
   readonly leastMs: number;
-  /** wait when the gateway did not answer either, so that nothing is known about this network */
+  /** wait when the gateway did not answer every time, so that nothing is known about this network */
   readonly unknownMs: number;
   /** how long a policy may take to reach a pod that has just started */
   readonly settleMs: number;
@@ -17,26 +17,30 @@ export interface SealTimes {
   readonly refusedMs: number;
 }
 
-const defaultTimes: SealTimes = { leastMs: 300, unknownMs: 1_500, settleMs: 5_000, refusedMs: 30_000 };
+const defaultTimes: SealTimes = { leastMs: 120, unknownMs: 1_500, settleMs: 5_000, refusedMs: 30_000 };
 
+/** Connections that are tried, a fifth of the least time apart: that many packets are not lost by chance. */
+const looks = 4;
+const spacing = 1 / 5;
 /** An open path is as quick as the one to the gateway beside it; this many times slower, nobody is there. */
 const slowness = 20;
 /** Long enough for the kernel to have repeated a lost packet; no machine is so busy that an open path needs more. */
 const mostMs = 3_000;
-const retryPauseMs = 250;
+const retryPauseMs = 100;
 
 type Reach = 'reached' | 'refused' | 'unreachable';
 
 /**
- * Looks for a way out. Nothing is lost by looking while inputs are staged, and the gate stays shut meanwhile.
+ * Looks for a way out. Nothing is lost by looking while inputs are staged and the algorithm's container is made, and the
+ * gate stays shut meanwhile.
  *
- * How long silence must last to count as a policy that drops packets: a policy that lets packets through has the canary
- * answer as fast as the gateway, which listens beside it and is asked at the same moment. So the wait is twenty times
- * the gateway's answer, and never below 0.3 s; a machine too busy to notice an answer is too busy to notice the
- * gateway's, and waits longer, three seconds at most. Two connections are tried, half the wait apart: one lost packet proves nothing, and the
- * kernel repeats it only after a second. Before silence is believed the event loop has one more round, so that an
- * answer which has come counts even if the process was held up. The gateway's answer also proves that the pod has a
- * network at all: a network that is not there yet would look like a sealed one.
+ * When silence counts as a policy that drops packets (ADR 17): a policy that lets packets through has the canary answer
+ * as fast as the gateway, which listens beside it and is asked at the same moments. Four connections to each are tried.
+ * Only if the gateway answered all four, and the canary none, silence is believed; and not before the last look has
+ * lasted twenty times as long as the slowest of the gateway's answers, and the least time has passed. A machine too busy
+ * to notice an answer is too busy to notice the gateway's, and waits longer, three seconds at most. Before silence is
+ * believed the event loop has one more round, so that an answer which has come counts even if the process was held up.
+ * The gateway's answers also prove that the pod has a network at all: one that is not there yet would look sealed.
  *
  * @param seal `noNetwork` is the wrapper's to prove
  * @returns undefined once the pod is proved to be isolated, else why not. A canary that is reached is asked again for a
@@ -64,34 +68,47 @@ export const findSealBreach = async (
   }
 };
 
+/** One round of looks at both: what the canary answered first, or that it did not. */
 const look = async (
   canary: { readonly host: string; readonly port: number },
   gateway: GatewayAddress,
-  { leastMs, unknownMs }: SealTimes,
+  times: SealTimes,
 ): Promise<Reach> => {
-  const startedAt = performance.now();
   const ended = new AbortController();
-  const first = tryToReach(canary, ended.signal);
-  const second = pause(leastMs / 2, undefined, { signal: ended.signal }).then(
-    () => tryToReach(canary, ended.signal),
-    () => 'unreachable' as const,
-  );
-  const control = await tryToReach(gateway, AbortSignal.timeout(unknownMs));
-  const waitMs = control === 'reached' ? Math.min(mostMs, Math.max(leastMs, slowness * (performance.now() - startedAt))) : unknownMs;
-  const deadline = setTimeout(
-    () => setImmediate(() => setImmediate(() => ended.abort())),
-    Math.max(0, startedAt + waitMs - performance.now()),
-  );
+  const answer = Promise.withResolvers<Reach>();
+  const lookOnce = async (): Promise<number> => {
+    void tryToReach(canary, ended.signal).then((reach) => reach === 'unreachable' || answer.resolve(reach));
+    const startedAt = performance.now();
+    const control = await tryToReach(gateway, AbortSignal.timeout(times.unknownMs));
+    return control === 'reached' ? performance.now() - startedAt : Infinity;
+  };
   try {
-    const answers = [first, second];
-    const early = await Promise.race(answers);
-    if (early !== 'unreachable') return early;
-    const all = await Promise.all(answers);
-    return all.find((answer) => answer !== 'unreachable') ?? 'unreachable';
+    return await Promise.race([answer.promise, awaitSilence(lookOnce, times, ended.signal)]);
   } finally {
-    clearTimeout(deadline);
     ended.abort();
   }
+};
+
+/** Looks several times and resolves when silence may be believed. */
+const awaitSilence = async (
+  lookOnce: () => Promise<number>,
+  { leastMs, unknownMs }: SealTimes,
+  ended: AbortSignal,
+): Promise<'unreachable'> => {
+  const startedAt = performance.now();
+  const controls = [lookOnce()];
+  while (controls.length < looks) {
+    await pause(leastMs * spacing);
+    if (ended.aborted) break;
+    controls.push(lookOnce());
+  }
+  const lastAt = performance.now();
+  const slowest = Math.max(...(await Promise.all(controls)));
+  const lastMs = slowest === Infinity ? unknownMs : Math.min(mostMs, slowness * slowest);
+  await pause(Math.max(0, Math.max(startedAt + leastMs, lastAt + lastMs) - performance.now()));
+  await nextRound();
+  await nextRound();
+  return 'unreachable';
 };
 
 const tryToReach = (address: GatewayAddress, signal: AbortSignal): Promise<Reach> =>

@@ -59,6 +59,35 @@ describe('findSealBreach', () => {
     }
   });
 
+  test('a canary that answers one look of several is a breach: silence must be whole', async () => {
+    const silent = await silentPort();
+    try {
+      const [open, gateway] = [await listenOn('127.0.0.1'), await listenOn('127.0.0.1')];
+      const seal = { kind: 'canary' as const, host: '127.0.0.1', port: silent.port };
+      const found = findSealBreach(seal, { host: '127.0.0.1', port: gateway }, { ...times, leastMs: 1_000, settleMs: 0 });
+      // after the first look, before the second
+      setTimeout(() => (seal.port = open), 50);
+      expect(await found).toMatch(/network policy/);
+    } finally {
+      silent.close();
+    }
+  });
+
+  test('a gateway that misses one look makes silence worth less: it has to last longer', async () => {
+    const silent = await silentPort();
+    try {
+      const gateway = { host: '127.0.0.1', port: await listenOn('127.0.0.1') };
+      const seal = { kind: 'canary' as const, host: '127.0.0.1', port: silent.port };
+      const found = findSealBreach(seal, gateway, { ...times, leastMs: 500, unknownMs: 2_000 });
+      const startedAt = performance.now();
+      setTimeout(() => (gateway.port = silent.port), 50);
+      expect(await found).toBeUndefined();
+      expect(performance.now() - startedAt).toBeGreaterThan(1_900);
+    } finally {
+      silent.close();
+    }
+  });
+
   test('a policy that comes a moment after the pod is waited for', async () => {
     const silent = await silentPort();
     try {
