@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 const transform = {
   '^.+\\.ts$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2024' }, module: { type: 'es6' } }],
 };
@@ -13,4 +15,7 @@ export default {
   globalSetup: '<rootDir>/test/globalSetup.ts',
   globalTeardown: '<rootDir>/test/globalTeardown.ts',
   testTimeout: 30_000,
+  // most files wait more than they compute, also on a machine with two processors
+  maxWorkers: Math.max(3, availableParallelism() - 1),
+  testSequencer: '<rootDir>/test/longestFirst.mjs',
 };

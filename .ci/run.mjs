@@ -1,12 +1,14 @@
-// What continuous integration runs: the checks, every test, and then, on a real Kubernetes cluster that it builds if it must,
-// the end-to-end tests again and the tests of what only a cluster can show, but for the two that load it for many minutes:
-// those are run by `npm run test:kubernetes`. Between the two each API is fuzzed from its description, always with the same seed.
+// What continuous integration runs: the checks, every test, and then, on real Kubernetes clusters that it builds if it must,
+// the end-to-end tests again and the tests of what only a cluster can show. Those that load a cluster for minutes come last and
+// alone. Between the two each API is fuzzed from its description, always with the same seed.
 // A file with a failed test is run a second time after all others, alone: these tests kill servers and measure time on
 // machines that others use as well. What failed first stays in the output and in the summary.
+// The summary says how long each phase took and which files took longest; with `--record-durations` what each took is kept in
+// test/durations.json, by which the next run is ordered.
 // The last line says how many tests passed and failed; the status is not 0 unless all checks and tests passed.
 
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -62,6 +64,18 @@ const fuzz = async () => {
   return { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1 };
 };
 
+const phases = [];
+
+/** Runs one phase and remembers how long it took. */
+const timed = async (name, work) => {
+  const startedAt = Date.now();
+  try {
+    return await work();
+  } finally {
+    phases.push({ name, seconds: Math.round((Date.now() - startedAt) / 1_000) });
+  }
+};
+
 const summarise = ({ name, files, status, repeated }) => {
   if (files === undefined) {
     // without a cluster, for example
@@ -76,13 +90,39 @@ const summarise = ({ name, files, status, repeated }) => {
   return { passed, failed };
 };
 
+const secondsOf = (file) => Math.round((file.endTime - file.startTime) / 1_000);
+const nameOf = (file) => path.relative(root, file.name);
+
+const showDurations = (runs) => {
+  for (const { name, files = [] } of runs) {
+    const slowest = files.toSorted((one, other) => secondsOf(other) - secondsOf(one)).slice(0, 10);
+    console.log(`${name}, longest files: ${slowest.map((file) => `${nameOf(file)} ${secondsOf(file)} s`).join(', ')}`);
+  }
+  console.log(`times: ${phases.map(({ name, seconds }) => `${name} ${seconds} s`).join(', ')}`);
+};
+
+const recordDurations = (runs) => {
+  const took = runs.flatMap(({ files = [] }) => files.map((file) => [nameOf(file), secondsOf(file)]));
+  const sorted = took.toSorted(([one], [other]) => one.localeCompare(other));
+  writeFileSync(path.join(root, 'test/durations.json'), `${JSON.stringify(Object.fromEntries(sorted), null, 2)}\n`);
+};
+
+const cluster = ['run', 'test:kubernetes'];
+const testRuns = [
+  { name: 'npm test', command: ['test'], patterns: [] },
+  { name: 'npm run test:kubernetes', command: cluster, patterns: ['test/(e2e|kubernetes/(?!load|chaos))'] },
+  { name: 'npm run test:kubernetes, load and chaos', command: cluster, patterns: ['--runInBand', 'test/kubernetes/(load|chaos)'] },
+];
+
 try {
-  const checks = await run(['run', 'check']);
-  const tests = await runTests({ name: 'npm test', command: ['test'], patterns: [] });
-  const fuzzed = await fuzz();
-  const patterns = ['test/(e2e|kubernetes/(?!load|chaos))'];
-  const onCluster = await runTests({ name: 'npm run test:kubernetes', command: ['run', 'test:kubernetes'], patterns });
-  const summaries = [summarise(tests), fuzzed, summarise(onCluster)];
+  const [onEngine, onCluster, underLoad] = testRuns.map((run) => () => timed(run.name, () => runTests(run)));
+  const checks = await timed('npm run check', () => run(['run', 'check']));
+  const first = await onEngine();
+  const fuzzed = await timed('npm run test:fuzz', fuzz);
+  const done = [first, await onCluster(), await underLoad()];
+  showDurations(done);
+  if (process.argv.includes('--record-durations')) recordDurations(done);
+  const summaries = [...done.map(summarise), fuzzed];
   if (checks !== 0) console.log('The checks failed: see above.');
   const passed = summaries.reduce((sum, each) => sum + each.passed, 0);
   const failed = summaries.reduce((sum, each) => sum + each.failed, 0);

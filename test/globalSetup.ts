@@ -23,7 +23,7 @@ const setUp = async (): Promise<void> => {
   await chmod(folder, 0o755); // the database server runs as another user
   const { path: cli } = await ensureTemporalCli((line) => process.stderr.write(`${line}\n`));
   const [postgres, temporal] = await Promise.all([
-    startPostgres({ dataFolder: path.join(folder, 'postgres'), logFile: path.join(folder, 'postgres.log') }),
+    startPostgres({ dataFolder: path.join(folder, 'postgres'), logFile: path.join(folder, 'postgres.log'), survivesPowerCuts: false }),
     startTemporal({ cli, logFile: path.join(folder, 'temporal.log') }),
   ]);
   process.env.C2D_TEST_DATABASE_URL = postgres.url;

@@ -22,6 +22,8 @@ export interface PostgresOptions {
   readonly logFile: string;
   /** port of 127.0.0.1; a free one by default */
   readonly port?: number;
+  /** false: what was committed survives the server's end, not the machine's; for data of tests. Default: true */
+  readonly survivesPowerCuts?: boolean;
 }
 
 /** A running server. */
@@ -35,16 +37,18 @@ interface Cluster {
   readonly folder: string;
   readonly password: string;
   readonly account: Account | undefined;
+  /** false: data need not survive a power cut */
+  readonly isDurable: boolean;
 }
 
 /**
- * Starts a server, and resolves when it takes statements. Commits are durable (fsync is on). As root it runs as
+ * Starts a server, and resolves when it takes statements. Commits are durable (fsync is on) unless told otherwise. As root it runs as
  * `postgres` or `nobody`: every folder above `dataFolder` must then let others pass.
  * @throws MissingPart if the programs are not there; Error with the end of the log if it does not get ready
  */
 export const startPostgres = async (options: PostgresOptions): Promise<Postgres> => {
   const { dataFolder, logFile } = options;
-  const cluster = await prepareCluster(path.resolve(dataFolder));
+  const cluster = await prepareCluster(path.resolve(dataFolder), options.survivesPowerCuts ?? true);
   const [freePort = 0] = options.port === undefined ? await findFreePorts(1) : [];
   const port = options.port ?? freePort;
   const url = (name: string): string => `postgres://postgres:${cluster.password}@127.0.0.1:${port}/${name}`;
@@ -76,7 +80,7 @@ const retryWhileHeld = async (start: () => Promise<Program>): Promise<Program> =
   }
 };
 
-const prepareCluster = async (folder: string): Promise<Cluster> => {
+const prepareCluster = async (folder: string, isDurable: boolean): Promise<Cluster> => {
   const found = await findPostgres();
   const account = await chooseAccount();
   const binaries = account === undefined ? found.path : await shareBinaries(found);
@@ -84,16 +88,17 @@ const prepareCluster = async (folder: string): Promise<Cluster> => {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   await chmod(folder, 0o700);
   if (account !== undefined) await chown(folder, account.uid, account.gid);
-  if (!existsSync(path.join(folder, 'PG_VERSION'))) await createCluster({ binaries, folder, account, passwordFile });
-  return { binaries, folder, account, password: await readFile(passwordFile, 'utf8') };
+  if (!existsSync(path.join(folder, 'PG_VERSION'))) await createCluster({ binaries, folder, account, passwordFile, isDurable });
+  return { binaries, folder, account, isDurable, password: await readFile(passwordFile, 'utf8') };
 };
 
 type NewCluster = Omit<Cluster, 'password'> & { readonly passwordFile: string };
 
-const createCluster = async ({ binaries, folder, account, passwordFile }: NewCluster): Promise<void> => {
+const createCluster = async ({ binaries, folder, account, passwordFile, isDurable }: NewCluster): Promise<void> => {
   await writeFile(passwordFile, randomBytes(18).toString('base64url'), { mode: 0o600 });
   if (account !== undefined) await chown(passwordFile, account.uid, account.gid);
   const args = ['-D', folder, '-U', 'postgres', '--auth=scram-sha-256', `--pwfile=${passwordFile}`, '--encoding=UTF8', '--locale=C'];
+  if (!isDurable) args.push('--no-sync');
   try {
     await runProgram(path.join(binaries, 'bin', 'initdb'), args, { cwd: binaries, timeoutMs: readyPatienceMs, ...account });
   } catch (err) {
@@ -102,14 +107,14 @@ const createCluster = async ({ binaries, folder, account, passwordFile }: NewClu
   }
 };
 
-const startServer = ({ binaries, folder, account }: Cluster, place: { port: number; logFile: string }): Promise<Program> => {
+const startServer = ({ binaries, folder, account, isDurable }: Cluster, place: { port: number; logFile: string }): Promise<Program> => {
   const settings = {
     listen_addresses: '127.0.0.1',
     port: String(place.port),
     // TCP only: a socket file would collide with another server's
     unix_socket_directories: '',
     max_connections: '200',
-    fsync: 'on',
+    fsync: isDurable ? 'on' : 'off',
     timezone: 'UTC',
   };
   return startProgram({

@@ -1,9 +1,10 @@
 /** Starts servers as child processes, waits until they serve, and ends them. */
 
 import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { guardProgram, releaseProgram } from './guard.ts';
@@ -124,18 +125,49 @@ export const waitUntilReady = async (
 export const readTail = (file: string, lines = 8): string =>
   existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n').slice(-lines).join(' | ') : 'it wrote no log';
 
-/** Free TCP ports of an address of this machine, all different. Nobody holds them: use them at once. */
+/**
+ * Where ports are looked for: below those that kernels give to outgoing connections, which would take a port between
+ * its being found and its being used, and below a cluster's node ports.
+ */
+const portRange = { first: 15_000, last: 29_999 };
+const mostTries = 50;
+/** Ports that this process has been given already: whoever asked may not listen yet. */
+const given = new Set<number>();
+
+/**
+ * Free TCP ports of an address of this machine, all different. Nobody holds them, but nobody else is given them either:
+ * this process gets each once, and another one by a chance of some thousands.
+ * @throws Error if no more can be found
+ */
 export const findFreePorts = async (count: number, address = '127.0.0.1'): Promise<readonly number[]> => {
-  const servers = Array.from({ length: count }, () => createServer());
+  const ports: number[] = [];
+  while (ports.length < count) ports.push(await findFreePort(address));
+  return ports;
+};
+
+const findFreePort = async (address: string): Promise<number> => {
+  let reason = 'all are given away';
+  for (let tries = 0; tries < mostTries; tries += 1) {
+    const port = randomInt(portRange.first, portRange.last + 1);
+    if (given.has(port)) continue;
+    given.add(port);
+    const problem = await tryPort(port, address);
+    if (problem === undefined) return port;
+    reason = problem;
+  }
+  throw new Error(`no free port of ${address} was found from ${portRange.first} to ${portRange.last}: ${reason}`);
+};
+
+/** @returns why it cannot be listened on; undefined if it can */
+const tryPort = async (port: number, host: string): Promise<string | undefined> => {
+  const server = createServer();
   try {
-    return await Promise.all(
-      servers.map(async (server) => {
-        server.listen(0, address);
-        await once(server, 'listening');
-        return (server.address() as AddressInfo).port;
-      }),
-    );
+    server.listen({ port, host });
+    await once(server, 'listening');
+    return undefined;
+  } catch (err) {
+    return messageOf(err);
   } finally {
-    await Promise.all(servers.map(async (server) => new Promise((resolve) => server.close(resolve))));
+    await new Promise((resolve) => server.close(resolve));
   }
 };

@@ -1,6 +1,7 @@
 /** `npm test` and `npm run test:kubernetes`: prepare the real parts, then hand over to jest. */
 
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { execa } from 'execa';
 import { ensureBusybox } from './busybox.ts';
 import { startCluster, type Cluster } from './cluster/cluster.ts';
@@ -9,6 +10,8 @@ import { ensureTemporalCli } from './temporal.ts';
 
 const project = path.resolve(import.meta.dirname, '../..');
 const jest = path.join(project, 'node_modules/jest/bin/jest.js');
+
+const endWithParent = pathToFileURL(path.join(import.meta.dirname, 'endWithParent.mjs')).href;
 
 /** Arguments with which jest only prints something and runs no test. */
 const withoutTests = ['--help', '-h', '--version', '-v', '--listTests', '--showConfig'];
@@ -61,9 +64,11 @@ const isWithoutTests = (args: readonly string[]): boolean => args.some((arg) => 
 const runJest = async (args: readonly string[], parts: Readonly<Record<string, string>>): Promise<number> => {
   const env = {
     ...parts,
-    NODE_OPTIONS: [process.env.NODE_OPTIONS, '--experimental-vm-modules', '--no-warnings'].filter(Boolean).join(' '),
+    NODE_OPTIONS: [process.env.NODE_OPTIONS, '--experimental-vm-modules', '--no-warnings', `--import=${endWithParent}`]
+      .filter(Boolean)
+      .join(' '),
   };
-  // forwarded by hand: jest ends its workers itself when told
+  // forwarded by hand: jest ends at once when told, and its workers with it
   const run = execa(process.execPath, [jest, ...args], { cwd: project, env, stdio: 'inherit', reject: false });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => run.kill(signal));
   const { exitCode } = await run;

@@ -3,10 +3,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { guardProgram, releaseProgram } from '../guard.ts';
+import { findFreePorts } from '../program.ts';
 
 export const localChainId = 8996;
 
@@ -28,17 +28,6 @@ const anvilBinary = (): string => {
     paths: [require.resolve('@foundry-rs/anvil/package.json')],
   });
 };
-
-const findFreePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      const port = typeof address === 'object' && address !== null ? address.port : 0;
-      server.close(() => resolve(port));
-    });
-  });
 
 /**
  * One JSON-RPC call, or several in one request.
@@ -100,7 +89,8 @@ const spawnGuarded = (args: readonly string[]) => {
  * @param options.port 0 or absent takes a free one
  */
 export const startAnvil = async (options: { readonly dataFolder?: string; readonly port?: number } = {}): Promise<Anvil> => {
-  const port = options.port ? options.port : await findFreePort();
+  const [freePort = 0] = options.port ? [] : await findFreePorts(1);
+  const port = options.port ? options.port : freePort;
   const keep: string[] = [];
   if (options.dataFolder !== undefined) {
     mkdirSync(options.dataFolder, { recursive: true });

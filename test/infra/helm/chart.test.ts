@@ -1,7 +1,13 @@
 import { readFileSync } from 'node:fs';
+import { ensureHelm } from '../../../infra/toolchain/cluster/helm.ts';
 import { keysOfChart, keysOfOtherPlaces, serviceConfigKeys, valuesSchema } from '../../../infra/toolchain/chart/valuesSchema.ts';
 import { jobLabel } from '../../../workflows/contract/ids.ts';
 import { find, renderChart, type Rendered } from './renderChart.ts';
+
+// the first time it is built, for minutes
+beforeAll(async () => {
+  await ensureHelm();
+}, 900_000);
 
 const complete = ['complete-values.yaml'];
 const everything = ['complete-values.yaml', 'everything-values.yaml'];

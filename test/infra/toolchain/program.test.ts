@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
@@ -6,6 +6,8 @@ import { createCleanups, settleAll } from '../../../infra/toolchain/cleanups.ts'
 import { createInstanceName, isAbandoned } from '../../../infra/toolchain/instanceName.ts';
 import { findFreePorts, startProgram, waitUntilReady } from '../../../infra/toolchain/program.ts';
 import { createTemporaryFolder } from './temporaryFolder.ts';
+
+const kernelPorts = '/proc/sys/net/ipv4/ip_local_port_range';
 
 const shell = (script: string) => {
   const logFile = path.join(createTemporaryFolder(), 'logs', 'program.log');
@@ -75,6 +77,17 @@ describe('findFreePorts', () => {
     const ports = await findFreePorts(20);
     expect(new Set(ports).size).toBe(20);
     expect(ports.every((port) => port > 1_023)).toBe(true);
+  });
+
+  test('gives none twice, and none that outgoing connections get', async () => {
+    const rounds = await Promise.all(Array.from({ length: 10 }, () => findFreePorts(10)));
+    expect(new Set(rounds.flat()).size).toBe(100);
+    const range = existsSync(kernelPorts) ? readFileSync(kernelPorts, 'utf8') : '32768';
+    expect(Math.max(...rounds.flat())).toBeLessThan(Number.parseInt(range));
+  });
+
+  test('says where none can be had', async () => {
+    await expect(findFreePorts(1, '203.0.113.1')).rejects.toThrow(/no free port of 203\.0\.113\.1 was found/);
   });
 });
 
