@@ -10,6 +10,7 @@ import { listenForChanges } from '../infra/ledger/changes.ts';
 import { connectLedger, migrateLedger } from '../infra/ledger/connect.ts';
 import { createLedger } from '../infra/ledger/ledger.ts';
 import { openOcean } from '../infra/ocean/openOcean.ts';
+import { takesRegistryCredentials } from '../infra/pods/config.ts';
 import { parseConfig } from '../infra/process/config.ts';
 import { healthRoutes } from '../infra/process/health.ts';
 import { runProcess, type RunningProcess } from '../infra/process/lifecycle.ts';
@@ -114,6 +115,7 @@ const start = async (): Promise<RunningProcess> => {
       streamsPerConsumer: config.C2D_API_STREAMS_PER_ADDRESS,
     }),
     acceptsOlderMessages: config.C2D_API_OLDER_CLIENTS,
+    takesRegistryCredentials: takesRegistryCredentials(config),
     limits: { jsonBytes: config.C2D_API_JSON_LIMIT, encryptBytes: config.C2D_API_ENCRYPT_LIMIT },
     health,
     metrics: createMetrics(registry, ledger),

@@ -159,6 +159,8 @@ export interface ApiDeps {
   readonly load: Load;
   /** what clients 4.0 to 5.1 sign is good, too; some of it can be replayed */
   readonly acceptsOlderMessages: boolean;
+  /** jobs may bring credentials for the registry of their image */
+  readonly takesRegistryCredentials: boolean;
   readonly health: Readonly<Record<string, HealthCheck>>;
   readonly metrics: RequestMetrics;
   readonly logger: Logger;

@@ -7,7 +7,8 @@ import type { CheckAnswer, JobDetails, jobPage, resultList } from '../v1/schemas
 import { download } from './download.ts';
 import { exits, usageError, type ExitCode } from './exits.ts';
 import { awaitEnd, readLog } from './follow.ts';
-import { readJob, type JobOptions } from './jobFile.ts';
+import { readJob, type JobOptions, type RequestBody } from './jobFile.ts';
+import { sealRegistryAuth } from './registryAuth.ts';
 import type { Session } from './session.ts';
 import { say, type Terminal } from './terminal.ts';
 import { checkText, detailText, environmentsText, eventText, listText, resultsText, sizeText, stateText } from './texts.ts';
@@ -43,8 +44,13 @@ export const showToken = async (context: CommandContext): Promise<ExitCode> => {
   return exits.ok;
 };
 
+const describe = async ({ session, terminal }: CommandContext, options: JobOptions): Promise<RequestBody> => ({
+  ...(await readJob(options, terminal)),
+  ...(await sealRegistryAuth(session, options.registryAuth)),
+});
+
 export const checkJob = async (context: CommandContext, options: JobOptions): Promise<ExitCode> => {
-  const body = await readJob(options, context.terminal);
+  const body = await describe(context, options);
   const answer = await context.session.read<CheckAnswer>({ method: 'POST', path: '/api/v1/checks', body });
   tell(context, answer, checkText(answer));
   return answer.accepted ? exits.ok : exits.refused;
@@ -58,7 +64,7 @@ export interface StartOptions extends JobOptions {
 
 export const startJob = async (context: CommandContext, options: StartOptions): Promise<ExitCode> => {
   const { idempotencyKey = randomUUID(), watch = false, ...described } = options;
-  const body = await readJob(described, context.terminal);
+  const body = await describe(context, described);
   const headers = { 'idempotency-key': idempotencyKey };
   const job = await context.session.read<JobDetails>({ method: 'POST', path: '/api/v1/jobs', headers, body });
   tell(context, job, job.id);

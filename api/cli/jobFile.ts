@@ -20,6 +20,8 @@ export interface JobOptions {
   readonly viewer?: readonly string[];
   readonly duration?: number;
   readonly queue?: number;
+  /** a file, sealed by `registryAuth.ts` */
+  readonly registryAuth?: string;
 }
 
 /** A request as it will be sent; the service judges it. */

@@ -57,6 +57,7 @@ const describeJob = (command: Command): Command =>
     .option('--algorithm <did,service[,tx]>', 'published algorithm, with the transaction of its order')
     .option('--dataset <did,service[,tx]>', 'dataset, with the transaction of its order; may be repeated', collect)
     .option('--image <name[:tag]>', 'image for code of your own')
+    .option('--registry-auth <path>', 'file with {"username", "password"} or {"auth"} for the registry of the image')
     .option('--entrypoint <command>', 'how the image runs the code; $ALGO is its path')
     .option('--code <path>', 'code of your own; - is the standard input')
     .option('--variable <NAME=value>', 'environment variable of the algorithm; may be repeated', collect)

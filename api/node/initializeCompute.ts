@@ -11,7 +11,7 @@ import { pricedChainsOf } from './environmentView.ts';
 import { requireEnvironment, requireOffered } from './environments.ts';
 import { readAlgorithm, readDataset, readResources, refusePriced, refuseUnoffered } from './requestParts.ts';
 import { chainNumber, initializeAnswer, initializeInput } from './schemas.ts';
-import { refuseSealed } from './sealedFields.ts';
+import { openRegistryAuth, refuseSealed } from './sealedFields.ts';
 
 type Body = Readonly<Record<string, unknown>>;
 
@@ -70,11 +70,14 @@ export const readQuoteRequest = (body: Body, { environments, chains }: Pick<ApiD
 };
 
 /** Answers the datatokens to order, the provider's fees for them, and the amount to lock. */
-export const initializeCompute = (deps: Pick<ApiDeps, 'assets' | 'environments' | 'withdrawals' | 'chains'>): RequestHandler =>
+export const initializeCompute = (
+  deps: Pick<ApiDeps, 'assets' | 'environments' | 'withdrawals' | 'chains' | 'takesRegistryCredentials'>,
+): RequestHandler =>
   async function initializeCompute(req, res) {
     const { plain } = requireJsonObject(req);
     const { request, environment } = readQuoteRequest(plain, deps);
     refuseSealed(deps.assets, plain);
+    openRegistryAuth(deps, plain['encryptedDockerRegistryAuth']);
     await requireOffered(deps.withdrawals, environment);
     const { datasets, algorithm, payment } = await deps.assets.quote(request, environment);
     // a bare file object needs no order

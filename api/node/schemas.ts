@@ -71,6 +71,10 @@ export const chainNumber = z.union(
   },
 );
 
+export const sealedRegistryAuth = z.string().meta({
+  description: 'For the registry of the image: JSON `{username, password}` or `{auth}`, encrypted to nodePublicKey (ECIES), as hex text',
+});
+
 const startFields = {
   consumerAddress: address,
   signature: z.string(),
@@ -84,6 +88,7 @@ const startFields = {
   additionalViewers: z.array(address).max(100).nullish(),
   queueMaxWaitTime: seconds.nullish(),
   maxJobDuration: seconds.nullish(),
+  encryptedDockerRegistryAuth: sealedRegistryAuth.nullish(),
 };
 
 export const freeStartInput = z.looseObject(startFields).meta({ id: 'FreeStartRequest' });
@@ -108,6 +113,7 @@ export const initializeInput = z
     maxJobDuration: seconds,
     consumerAddress: address,
     queueMaxWaitTime: seconds.nullish(),
+    encryptedDockerRegistryAuth: sealedRegistryAuth.nullish(),
   })
   .meta({ id: 'InitializeComputeRequest' });
 

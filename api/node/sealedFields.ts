@@ -3,7 +3,8 @@
 import { z } from 'zod';
 import { isAbsent } from '../authentication.ts';
 import { parseExactJson } from '../losslessJson.ts';
-import type { Assets } from '../ports.ts';
+import type { RegistryCredentials } from '../../workflows/contract/spec.ts';
+import type { ApiDeps, Assets } from '../ports.ts';
 import { Refusal } from '../problems.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -48,10 +49,29 @@ const refuseOutput = (assets: Pick<Assets, 'decrypt'>, output: unknown): never =
   throw new Refusal(400, 'Storage class has no support for upload: leave out output and fetch the results with computeResult');
 };
 
-const refuseRegistry = (assets: Pick<Assets, 'decrypt'>, sealed: unknown): never => {
+/** `auth` is what Docker's own configuration file has: `username:password` in base 64. */
+const ofAuth = (auth: string): RegistryCredentials | undefined => {
+  const text = Buffer.from(auth, 'base64').toString('utf8');
+  const at = text.indexOf(':');
+  return at > 0 && at < text.length - 1 ? { username: text.slice(0, at), password: text.slice(at + 1) } : undefined;
+};
+
+/** What opening registry credentials needs. */
+export type RegistryDeps = Pick<ApiDeps, 'takesRegistryCredentials'> & { readonly assets: Pick<Assets, 'decrypt'> };
+
+/**
+ * The credentials with which a job's image is to be pulled.
+ * @param sealed `encryptedDockerRegistryAuth` as it came; absent or null for a public image
+ * @throws Refusal 400 that says what is wrong, and nothing of what is in it
+ */
+export const openRegistryAuth = ({ assets, takesRegistryCredentials }: RegistryDeps, sealed: unknown): RegistryCredentials | undefined => {
+  if (isAbsent(sealed)) return undefined;
   const problem = 'Invalid encryptedDockerRegistryAuth :';
   const parsed = registryShape.safeParse(open(assets, sealed, problem));
   if (!parsed.success) throw new Refusal(400, `${problem}it has neither auth nor username and password`);
+  const credentials = 'auth' in parsed.data ? ofAuth(parsed.data.auth) : parsed.data;
+  if (credentials === undefined) throw new Refusal(400, `${problem}auth is not the base 64 form of username:password`);
+  if (takesRegistryCredentials) return credentials;
   throw new Refusal(400, 'Private image registries are not offered here: leave out encryptedDockerRegistryAuth and use a public image');
 };
 
@@ -60,7 +80,6 @@ const refuseRegistry = (assets: Pick<Assets, 'decrypt'>, sealed: unknown): never
  * mistakes in it first.
  * @throws Refusal 400
  */
-export const refuseSealed = (assets: Pick<Assets, 'decrypt'>, { output, encryptedDockerRegistryAuth }: Fields): void => {
+export const refuseSealed = (assets: Pick<Assets, 'decrypt'>, { output }: Fields): void => {
   if (!isAbsent(output)) refuseOutput(assets, output);
-  if (!isAbsent(encryptedDockerRegistryAuth)) refuseRegistry(assets, encryptedDockerRegistryAuth);
 };

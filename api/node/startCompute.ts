@@ -14,10 +14,13 @@ import { requireEnvironment, requireOffered } from './environments.ts';
 import { renderJob } from './jobView.ts';
 import { olderMessages, onlyIf } from './olderMessages.ts';
 import { computeJobs, freeStartInput, startInput } from './schemas.ts';
-import { refuseSealed } from './sealedFields.ts';
+import { openRegistryAuth, refuseSealed } from './sealedFields.ts';
 import { readStartRequest, startCommand, toJobSpec, type StartRequest } from './startRequest.ts';
 
-type StartDeps = Pick<ApiDeps, 'ledger' | 'jobs' | 'assets' | 'tokens' | 'environments' | 'withdrawals' | 'acceptsOlderMessages'>;
+type StartDeps = Pick<
+  ApiDeps,
+  'ledger' | 'jobs' | 'assets' | 'tokens' | 'environments' | 'withdrawals' | 'acceptsOlderMessages' | 'takesRegistryCredentials'
+>;
 
 interface Asked {
   readonly caller: Caller;
@@ -30,7 +33,8 @@ interface Asked {
  * Reserves the job under its nonce, then has it judged. A job that was reserved before is not reserved again: its
  * remembered verdict is the answer, or, where there is none yet, the verdict on the same start.
  */
-const startJob = async ({ ledger, jobs, assets, environments, withdrawals }: StartDeps, asked: Asked): Promise<StartVerdict> => {
+const startJob = async (deps: StartDeps, asked: Asked): Promise<StartVerdict> => {
+  const { ledger, jobs, assets, environments, withdrawals, takesRegistryCredentials } = deps;
   const { caller, jobId, request, isFree } = asked;
   const known = await ledger.readJob(jobId);
   // one nonce is good for one call: the same body sent to the other start route is another request
@@ -41,7 +45,9 @@ const startJob = async ({ ledger, jobs, assets, environments, withdrawals }: Sta
     const environment = requireEnvironment(environments, request.environment);
     await requireOffered(withdrawals, environment);
     refuseSealed(assets, request);
-    return { environment, spec: toJobSpec({ request, jobId, consumerAddress: caller.address, environment, isFree }) };
+    const registryCredentials = openRegistryAuth({ assets, takesRegistryCredentials }, request['encryptedDockerRegistryAuth']);
+    const spec = toJobSpec({ request, jobId, consumerAddress: caller.address, environment, isFree, registryCredentials });
+    return { environment, spec };
   };
   const { spec, environment } = await whatIsAsked().catch(async (err: unknown) => {
     // a nonce is good for one request, also for one that is refused before it is reserved; what is not possible just now is not refused

@@ -1,7 +1,7 @@
 /** From the body of a start call to a job's specification. */
 
 import type { z } from 'zod';
-import type { JobSpec } from '../../workflows/contract/spec.ts';
+import type { JobSpec, RegistryCredentials } from '../../workflows/contract/spec.ts';
 import { isAbsent } from '../authentication.ts';
 import type { ComputeEnvironment } from '../ports.ts';
 import { Refusal } from '../problems.ts';
@@ -58,6 +58,7 @@ export interface JobSpecInput {
   readonly consumerAddress: string;
   readonly environment: ComputeEnvironment;
   readonly isFree: boolean;
+  readonly registryCredentials?: RegistryCredentials | undefined;
 }
 
 const limitDuration = (requested: number | null | undefined, environment: ComputeEnvironment, longest: number): number | null =>
@@ -70,7 +71,7 @@ const limitDuration = (requested: number | null | undefined, environment: Comput
  * the minimum, `datasets` before `dataset`.
  * @throws Refusal 400 when the environment cannot give what is asked, or has a price for it
  */
-export const toJobSpec = ({ request, jobId, consumerAddress, environment, isFree }: JobSpecInput): JobSpec => {
+export const toJobSpec = ({ request, jobId, consumerAddress, environment, isFree, registryCredentials }: JobSpecInput): JobSpec => {
   const longest = isFree ? environment.free?.maxJobDuration : environment.maxJobDuration;
   if (longest === undefined) throw new Refusal(400, 'This env does not support free jobs');
   const datasets = request.datasets ?? (request.dataset ? [request.dataset] : []);
@@ -90,5 +91,6 @@ export const toJobSpec = ({ request, jobId, consumerAddress, environment, isFree
     queueMaxWaitTime: Math.min(environment.maxQueueTime, Math.ceil(request.queueMaxWaitTime ?? 0)),
     metadata: request.metadata ?? null,
     additionalViewers: (request.additionalViewers ?? []).map((viewer) => viewer.toLowerCase()),
+    ...(registryCredentials !== undefined && { registryCredentials }),
   };
 };

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import type { RequestHandler } from 'express';
 import { readJson, requireJsonObject } from '../body.ts';
 import { requireEnvironment, requireOffered } from '../node/environments.ts';
+import { openRegistryAuth } from '../node/sealedFields.ts';
 import { readAlgorithm, readDataset, readResources, refusePriced } from '../node/requestParts.ts';
 import type { ApiDeps, ComputeEnvironment } from '../ports.ts';
 import { Refusal } from '../problems.ts';
@@ -14,7 +15,7 @@ import { readJobRequest, specOf } from './jobRequest.ts';
 import { reasonOf } from './problem.ts';
 import { checkAnswer, jobRequest, type CheckAnswer, type JobRequest, type Reason } from './schemas.ts';
 
-type CheckDeps = Pick<ApiDeps, 'ledger' | 'assets' | 'environments' | 'withdrawals'>;
+type CheckDeps = Pick<ApiDeps, 'ledger' | 'assets' | 'environments' | 'withdrawals' | 'takesRegistryCredentials'>;
 
 interface Question {
   readonly request: JobRequest;
@@ -40,10 +41,11 @@ const judgeResources = async ({ request: { free, resources }, environment }: Que
   return judge('PaymentsNotTaken', () => refusePriced(environment, readResources(question, resources)));
 };
 
-const judgeParts = async ({ request: { algorithm, datasets } }: Question): Promise<readonly Reason[]> => {
+const judgeParts = async (deps: CheckDeps, { request }: Question): Promise<readonly Reason[]> => {
   const reasons = await Promise.all([
-    judge('RequestInvalid', () => readAlgorithm(algorithm)),
-    ...datasets.map((dataset) => judge('RequestInvalid', () => readDataset(dataset))),
+    judge('RequestInvalid', () => readAlgorithm(request.algorithm)),
+    judge('RequestInvalid', () => openRegistryAuth(deps, request.encryptedDockerRegistryAuth)),
+    ...request.datasets.map((dataset) => judge('RequestInvalid', () => readDataset(dataset))),
   ]);
   return reasons.flat();
 };
@@ -92,7 +94,7 @@ const check = async (deps: CheckDeps, question: Question): Promise<CheckAnswer> 
   }
   const [resources, parts, places, agreements] = await Promise.all([
     judgeResources(question),
-    judgeParts(question),
+    judgeParts(deps, question),
     judgePlaces(deps, question),
     judgeAgreements(deps, question),
   ]);

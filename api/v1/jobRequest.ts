@@ -1,6 +1,6 @@
 /** From the body of a start or a check to a job's specification. */
 
-import type { JobSpec } from '../../workflows/contract/spec.ts';
+import type { JobSpec, RegistryCredentials } from '../../workflows/contract/spec.ts';
 import { toJobSpec } from '../node/startRequest.ts';
 import type { ComputeEnvironment } from '../ports.ts';
 import { jobRequest, type JobRequest } from './schemas.ts';
@@ -14,10 +14,11 @@ export interface SpecParts {
   readonly jobId: string;
   readonly address: string;
   readonly environment: ComputeEnvironment;
+  readonly registryCredentials?: RegistryCredentials | undefined;
 }
 
 /** The same rules as for every other start: durations within limits, resources raised to the minimum. @throws Refusal 400 */
-export const specOf = ({ request, jobId, address, environment }: SpecParts): JobSpec => {
+export const specOf = ({ request, jobId, address, environment, registryCredentials }: SpecParts): JobSpec => {
   const { free, ...asked } = request;
-  return toJobSpec({ request: asked, jobId, consumerAddress: address, environment, isFree: free });
+  return toJobSpec({ request: asked, jobId, consumerAddress: address, environment, isFree: free, registryCredentials });
 };

@@ -1,7 +1,7 @@
 /** Shapes of the REST surface: the same schemas check requests, describe the API and judge answers in tests. */
 
 import { z } from 'zod';
-import { algorithmInput, chainNumber, datasetInput, identifier, resourceAmount } from '../node/schemas.ts';
+import { algorithmInput, chainNumber, datasetInput, identifier, resourceAmount, sealedRegistryAuth } from '../node/schemas.ts';
 
 const mostMetadataCharacters = 1_024;
 
@@ -27,6 +27,7 @@ export const jobRequest = z
       .unknown()
       .optional()
       .refine((value) => value === undefined || JSON.stringify(value).length <= mostMetadataCharacters, 'is too large'),
+    encryptedDockerRegistryAuth: sealedRegistryAuth.optional(),
     additionalViewers: z.array(address).max(100).default([]).meta({ description: 'may read results and log' }),
   })
   .meta({ id: 'JobRequest' });

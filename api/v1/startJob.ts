@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { JobFailure } from '../../workflows/contract/failures.ts';
 import { readJson, requireJsonObject } from '../body.ts';
 import { requireEnvironment, requireOffered } from '../node/environments.ts';
+import { openRegistryAuth } from '../node/sealedFields.ts';
 import type { ApiDeps, JobRow, StartVerdict } from '../ports.ts';
 import { rememberedVerdict } from '../rememberedVerdict.ts';
 import type { Route } from '../route.ts';
@@ -15,7 +16,7 @@ import { CodedRefusal } from './problem.ts';
 import { digestOf, keyedJobId, readKey } from './requestKey.ts';
 import { jobDetails, jobRequest, type JobRequest } from './schemas.ts';
 
-type StartDeps = Pick<ApiDeps, 'ledger' | 'jobs' | 'environments' | 'withdrawals'>;
+type StartDeps = Pick<ApiDeps, 'ledger' | 'jobs' | 'assets' | 'environments' | 'withdrawals' | 'takesRegistryCredentials'>;
 
 interface Asked {
   readonly address: string;
@@ -36,7 +37,8 @@ const keyReused = (): CodedRefusal =>
  * Reserves the job under its key, then has it judged. What is refused before the reservation leaves nothing behind:
  * the same request is judged anew. What was reserved gets its remembered verdict, or the one on the same start.
  */
-const start = async ({ ledger, jobs, environments, withdrawals }: StartDeps, asked: Asked): Promise<Started> => {
+const start = async (deps: StartDeps, asked: Asked): Promise<Started> => {
+  const { ledger, jobs, environments, withdrawals } = deps;
   const { address, jobId, request, requestDigest } = asked;
   const known = await ledger.readJob(jobId);
   if (known !== null && (await ledger.readRequestDigest(jobId)) !== requestDigest) throw keyReused();
@@ -44,7 +46,8 @@ const start = async ({ ledger, jobs, environments, withdrawals }: StartDeps, ask
   if (remembered) return { isNew: false, verdict: remembered };
   const environment = requireEnvironment(environments, request.environment);
   await requireOffered(withdrawals, environment);
-  const spec = specOf({ request, jobId, address, environment });
+  const registryCredentials = openRegistryAuth(deps, request.encryptedDockerRegistryAuth);
+  const spec = specOf({ request, jobId, address, environment, registryCredentials });
   const { kind } = await ledger.reserveKeyedJob({ spec, requestDigest });
   if (kind === 'other') throw keyReused();
   return { isNew: kind === 'new', verdict: await jobs.start({ spec, environment }) };

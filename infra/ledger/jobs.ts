@@ -4,7 +4,7 @@ import { sql, type Kysely, type Selectable } from 'kysely';
 import { JobFailure } from '../../workflows/contract/failures.ts';
 import { isJobId } from '../../workflows/contract/ids.ts';
 import type { JobRecord, PodRef } from '../../workflows/contract/job.ts';
-import type { Admission, JobSpec } from '../../workflows/contract/spec.ts';
+import type { Admission, JobSpec, RegistryCredentials } from '../../workflows/contract/spec.ts';
 import { isTerminal, status } from '../../workflows/contract/status.ts';
 import type { Keyring } from '../crypto/keyring.ts';
 import { gather } from './gather.ts';
@@ -71,6 +71,7 @@ const sequenceOf = (podAttempt: number, number: number): number => (isTerminal(n
 export const announced = sql`pg_notify(${jobChannel}, job_id)`.as('announced');
 
 const specContext = (jobId: string): string => `job-spec/${jobId}`;
+const credentialsContext = (jobId: string): string => `registry-credentials/${jobId}`;
 
 /** Everything of a row but its secrets. */
 export const listedColumns = [
@@ -119,7 +120,7 @@ export interface JobsDeps {
 }
 
 /** The row of a new job; it is shown to nobody before it is accepted. */
-export const newJobValues = ({ keyring }: Pick<JobsDeps, 'keyring'>, spec: JobSpec) => ({
+export const newJobValues = ({ keyring }: Pick<JobsDeps, 'keyring'>, { registryCredentials, ...spec }: JobSpec) => ({
   job_id: spec.jobId,
   owner: spec.consumerAddress.toLowerCase(),
   owner_text: spec.consumerAddress,
@@ -128,6 +129,10 @@ export const newJobValues = ({ keyring }: Pick<JobsDeps, 'keyring'>, spec: JobSp
   chain_id: spec.chainId,
   surface: spec.surface,
   spec: keyring.seal(Buffer.from(JSON.stringify(spec)), specContext(spec.jobId)),
+  registry_credentials:
+    registryCredentials === undefined
+      ? null
+      : keyring.seal(Buffer.from(JSON.stringify(registryCredentials)), credentialsContext(spec.jobId)),
   algorithm_did: spec.algorithm.documentId ?? '',
   input_dids: JSON.stringify(spec.datasets.flatMap((dataset) => dataset.documentId ?? [])),
   status: status.queued,
@@ -189,6 +194,14 @@ export const readSpec = ({ db, keyring }: JobsDeps) =>
     return JSON.parse(keyring.open(row.spec, specContext(jobId)).toString()) as JobSpec;
   };
 
+/** @returns with what the algorithm's image is pulled; null: without anything, or the job has ended */
+export const readRegistryCredentials = ({ db, keyring }: JobsDeps) =>
+  async function readRegistryCredentials(jobId: string): Promise<RegistryCredentials | null> {
+    const row = await db.selectFrom('jobs').select('registry_credentials').where('job_id', '=', jobId).executeTakeFirst();
+    const sealed = row?.registry_credentials ?? null;
+    return sealed === null ? null : (JSON.parse(keyring.open(sealed, credentialsContext(jobId)).toString()) as RegistryCredentials);
+  };
+
 /** A request, and what was found good of it; null before it is accepted. @throws JobFailure `RequestInvalid` for an unknown job */
 export const readOrder = ({ db, keyring }: JobsDeps) =>
   async function readOrder(jobId: string): Promise<{ readonly spec: JobSpec; readonly accepted: Admission | null }> {
@@ -237,7 +250,10 @@ export const refuseJob = ({ db }: JobsDeps) =>
   async function refuseJob(jobId: string, refusal: { readonly type: string; readonly reason: string }): Promise<void> {
     await db
       .updateTable('jobs')
-      .set({ admission_state: 'refused', refusal_type: refusal.type, reason: refusal.reason, finished_at: new Date() })
+      .set({
+        ...{ admission_state: 'refused', refusal_type: refusal.type, reason: refusal.reason, finished_at: new Date() },
+        registry_credentials: null,
+      })
       .where('job_id', '=', jobId)
       .where('admission_state', '=', 'pending')
       .execute();
@@ -343,6 +359,7 @@ export const recordJob = ({ db }: JobsDeps) =>
       finished_at: sql<Date>`coalesce(finished_at, clock_timestamp())`,
       termination: JSON.stringify({ exitCode: end.exitCode, OOMKilled: end.oomKilled, reason: end.reason }),
       progress: null,
+      registry_credentials: null,
     };
     await db
       .with('moved', (writer) =>

@@ -33,6 +33,7 @@ export const createLedger = ({ db }: Pick<LedgerConnection, 'db'>, keyring: Keyr
     readJob: jobs.readJob(deps),
     findJobs: jobs.findJobs(deps),
     readSpec: jobs.readSpec(deps),
+    readRegistryCredentials: jobs.readRegistryCredentials(deps),
     readOrder: jobs.readOrder(deps),
     readAdmission: jobs.readAdmission(deps),
     acceptJob: jobs.acceptJob(deps),

@@ -39,6 +39,8 @@ interface JobsTable {
   surface: string;
   /** the JobSpec, sealed: user data, urls and variables may be secret */
   spec: Buffer;
+  /** RegistryCredentials, sealed; null: none, or the job has ended */
+  registry_credentials: Buffer | null;
   /** digest of a request that came with a key of the client's; null for all others */
   request_digest: string | null;
   /** lower-case address of the legacy Provider that asked for the job; null for all others */

@@ -12,6 +12,9 @@ export const runtimeKeys = {
   C2D_RUNTIME: z.enum(['docker', 'kubernetes']).default('docker'),
 };
 
+/** Whether a job may bring credentials for the registry of its image: a cluster would need secrets, which the orchestrator may not make. */
+export const takesRegistryCredentials = ({ C2D_RUNTIME }: z.output<z.ZodObject<typeof runtimeKeys>>): boolean => C2D_RUNTIME === 'docker';
+
 /** Keys that only pods of a cluster have. */
 const clusterKeys = {
   /** absent: the service account of the pod that the orchestrator runs in */

@@ -63,7 +63,8 @@ const createPod = async ({ docker, settings }: DockerPodsDeps, spec: PodSpec, on
     await startContainer(docker, agent);
   })();
   const algorithmCreated = (async () => {
-    const image = await ensureImage({ docker, image: spec.image, onProgress, signal: abandoned.signal });
+    const { image: name, registryCredentials: credentials } = spec;
+    const image = await ensureImage({ docker, image: name, credentials, onProgress, signal: abandoned.signal });
     return createContainer({ docker, settings }, algorithmContainer(spec, image, settings), spec);
   })();
   try {

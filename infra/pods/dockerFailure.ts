@@ -3,7 +3,7 @@
 import { isJobFailure, JobFailure, type FailureType } from '../../workflows/contract/failures.ts';
 
 /** What was being done when the engine failed; the same text means different things. */
-export type DockerStep = 'pull' | 'create' | 'start' | 'other';
+export type DockerStep = 'pull' | 'privatePull' | 'create' | 'start' | 'other';
 
 interface EngineError {
   readonly statusCode: number | undefined;
@@ -19,7 +19,8 @@ interface Rule {
   readonly retryAfterSeconds?: number;
 }
 
-const anyStep: readonly DockerStep[] = ['pull', 'create', 'start', 'other'];
+const anyPull: readonly DockerStep[] = ['pull', 'privatePull'];
+const anyStep: readonly DockerStep[] = [...anyPull, 'create', 'start', 'other'];
 const socketCodes = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -31,6 +32,12 @@ const socketCodes = new Set([
   'ENOTFOUND',
   'EAI_AGAIN',
 ]);
+
+const isRefused = ({ statusCode = 0, text }: EngineError): boolean =>
+  [401, 403, 404].includes(statusCode) ||
+  /manifest unknown|name unknown|not found|no such image|does not exist|denied|unauthori[sz]ed|authentication required|insufficient_scope|forbidden|no basic auth credentials|invalid username/i.test(
+    text,
+  );
 
 /** The first rule that fits decides. */
 const rules: readonly Rule[] = [
@@ -49,26 +56,26 @@ const rules: readonly Rule[] = [
     retryAfterSeconds: 60,
   },
   {
-    steps: ['pull'],
+    steps: anyPull,
     when: (err) => err.statusCode === 429 || /toomanyrequests|too many requests|rate limit|\b429\b/i.test(err.text),
     type: 'ImagePullFailed',
     message: 'the image registry limits its callers; it is tried again',
     retryAfterSeconds: 60,
   },
   {
-    steps: ['pull'],
+    steps: anyPull,
     when: /invalid reference|invalid image name|parsing (image|reference|normalized)|repository name must|must be lowercase|invalid tag|invalid checksum|unsupported digest/i,
     type: 'ImageUnavailable',
     message: 'the name of the algorithm image is not valid; correct image, tag and checksum',
   },
   {
-    steps: ['pull'],
+    steps: anyPull,
     when: /no matching manifest|no image found in (manifest|image index)|does not match the specified platform/i,
     type: 'ImageUnavailable',
     message: 'the algorithm image does not exist for the processor type of this environment',
   },
   {
-    steps: ['pull'],
+    steps: anyPull,
     when: /no such host|i\/o timeout|connection (refused|reset|timed out)|network is unreachable|tls handshake|unexpected eof|\beof\b|temporary failure|bad gateway|service unavailable|gateway time-?out|internal server error from registry|received unexpected http status: 5\d\d|status(?: code)?:? 5\d\d/i,
     type: 'ImagePullFailed',
     message: 'the image registry does not answer properly; it is tried again',
@@ -76,18 +83,19 @@ const rules: readonly Rule[] = [
   },
   {
     steps: ['pull'],
-    when: (err) =>
-      err.statusCode === 404 ||
-      err.statusCode === 401 ||
-      err.statusCode === 403 ||
-      /manifest unknown|name unknown|not found|no such image|does not exist|denied|unauthori[sz]ed|authentication required|insufficient_scope|forbidden/i.test(
-        err.text,
-      ),
+    when: isRefused,
     type: 'ImageUnavailable',
     message: 'the algorithm image does not exist or is not public; check image, tag and checksum',
   },
   {
-    steps: ['pull'],
+    steps: ['privatePull'],
+    when: isRefused,
+    type: 'ImageUnavailable',
+    message:
+      'the image registry refuses the credentials of this job, or does not have the algorithm image; check encryptedDockerRegistryAuth, image, tag and checksum',
+  },
+  {
+    steps: anyPull,
     when: () => true,
     type: 'ImagePullFailed',
     message: 'the algorithm image could not be pulled; it is tried again',

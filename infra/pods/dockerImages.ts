@@ -2,6 +2,7 @@
 
 import type Docker from 'dockerode';
 import { JobFailure } from '../../workflows/contract/failures.ts';
+import type { RegistryCredentials } from '../../workflows/contract/spec.ts';
 import { dockerFailure, hasStatus } from './dockerFailure.ts';
 import type { ImageConfig } from './dockerSpec.ts';
 
@@ -10,6 +11,8 @@ export interface EnsureImageRequest {
   readonly docker: Docker;
   /** `name:tag` or `name@sha256:…` */
   readonly image: string;
+  /** for the registry of that image; absent: without any */
+  readonly credentials?: RegistryCredentials | undefined;
   readonly onProgress: (line: string) => void;
   /** ends the wait for a pull; the engine may go on with it */
   readonly signal: AbortSignal;
@@ -18,16 +21,27 @@ export interface EnsureImageRequest {
 /** Images of this pseudo registry are built on the spot and exist nowhere else. */
 const localPrefix = 'localhost/';
 
+/** An image that was pulled with credentials has a tag of this name: others get it only if the registry gives it to them, too. */
+const privateName = 'localhost/c2d-private';
+
+interface PresentImage {
+  readonly id: string;
+  readonly isPrivate: boolean;
+  readonly config: ImageConfig;
+}
+
 /**
- * After the call the image is on the engine. One that is there is never pulled again.
+ * After the call the image is on the engine. A public one that is there is never pulled again; with credentials, and
+ * for an image that somebody else's credentials brought here, the registry is asked each time.
  * @returns what the image says about how it is run
  * @throws JobFailure ImageUnavailable (final) or ImagePullFailed (goes again)
  */
 export const ensureImage = async (request: EnsureImageRequest): Promise<ImageConfig> => {
-  const { docker, image } = request;
+  const { docker, image, credentials } = request;
   const present = await inspectImage(docker, image);
-  if (present !== undefined) return present;
-  if (image.startsWith(localPrefix)) {
+  const isLocal = image.startsWith(localPrefix);
+  if (present !== undefined && !present.isPrivate && (credentials === undefined || isLocal)) return present.config;
+  if (isLocal) {
     throw new JobFailure('ImageUnavailable', 'the algorithm image is a local one and is not on this machine');
   }
   await pullImage(request);
@@ -37,13 +51,27 @@ export const ensureImage = async (request: EnsureImageRequest): Promise<ImageCon
       retryAfterSeconds: 15,
     });
   }
-  return pulled;
+  const wasPublic = present?.id === pulled.id && !present.isPrivate;
+  if (credentials !== undefined && !wasPublic) await markPrivate(docker, pulled);
+  return pulled.config;
 };
 
-const inspectImage = async (docker: Docker, image: string): Promise<ImageConfig | undefined> => {
+const markPrivate = async (docker: Docker, { id }: PresentImage): Promise<void> => {
   try {
-    const { Config } = await docker.getImage(image).inspect();
-    return { user: Config.User ?? '', entrypoint: wordsOf(Config.Entrypoint), cmd: wordsOf(Config.Cmd) };
+    await docker.getImage(id).tag({ repo: privateName, tag: id.replace(/^sha256:/, '').slice(0, 32) });
+  } catch (err) {
+    throw dockerFailure(err, 'other');
+  }
+};
+
+const inspectImage = async (docker: Docker, image: string): Promise<PresentImage | undefined> => {
+  try {
+    const { Id: id, RepoTags, Config } = await docker.getImage(image).inspect();
+    return {
+      id,
+      isPrivate: (RepoTags ?? []).some((tag) => tag.startsWith(`${privateName}:`)),
+      config: { user: Config.User ?? '', entrypoint: wordsOf(Config.Entrypoint), cmd: wordsOf(Config.Cmd) },
+    };
   } catch (err) {
     if (hasStatus(err, 404)) return undefined;
     if (hasStatus(err, 400)) throw dockerFailure(err, 'pull');
@@ -61,11 +89,20 @@ interface PullEvent {
   readonly progressDetail?: { readonly current?: number; readonly total?: number };
 }
 
-const pullImage = async ({ docker, image, onProgress, signal }: EnsureImageRequest): Promise<void> => {
+/** As Docker's own client tells registries apart: the part before the first slash, if it looks like a host. */
+const registryOf = (image: string): string => {
+  const [first = '', ...rest] = image.split('/');
+  return rest.length > 0 && /[.:]|^localhost$/.test(first) ? first : 'https://index.docker.io/v1/';
+};
+
+const pullImage = async ({ docker, image, credentials, onProgress, signal }: EnsureImageRequest): Promise<void> => {
   const summarize = pullProgress();
   let last = '';
   try {
-    const stream = await docker.pull(image, { abortSignal: signal });
+    const stream = await docker.pull(image, {
+      abortSignal: signal,
+      ...(credentials !== undefined && { authconfig: { ...credentials, serveraddress: registryOf(image) } }),
+    });
     await new Promise<void>((resolve, reject) => {
       docker.modem.followProgress(
         stream,
@@ -82,7 +119,7 @@ const pullImage = async ({ docker, image, onProgress, signal }: EnsureImageReque
       );
     });
   } catch (err) {
-    throw dockerFailure(err, 'pull');
+    throw dockerFailure(err, credentials === undefined ? 'pull' : 'privatePull');
   }
 };
 

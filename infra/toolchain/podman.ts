@@ -65,6 +65,8 @@ export const startPodman = async (podman: FoundPart, folder: string): Promise<Po
   for (const each of [folder, storage, state]) await mkdir(each, { recursive: true, mode: 0o711 });
   const settings = path.join(folder, 'containers.conf');
   await writeFile(settings, containersConf());
+  const registries = path.join(folder, 'registries.conf');
+  await writeFile(registries, registriesConf);
   const seccompProfile = await hardenDefaultProfile(folder);
   const logFile = path.join(folder, 'podman.log');
   // where state lies must be the same in every run: the storage remembers it
@@ -75,7 +77,13 @@ export const startPodman = async (podman: FoundPart, folder: string): Promise<Po
       name: 'podman',
       file: podman.path,
       args: [...places, '--log-level', 'warn', 'system', 'service', '--time', '0', `unix://${socketPath}`],
-      env: { ...process.env, CONTAINERS_CONF: settings, DOCKER_HOST: undefined, CONTAINER_HOST: undefined },
+      env: {
+        ...process.env,
+        CONTAINERS_CONF: settings,
+        CONTAINERS_REGISTRIES_CONF: registries,
+        DOCKER_HOST: undefined,
+        CONTAINER_HOST: undefined,
+      },
       // Podman leaves files where it stands, such as one named `oom` for each container that ran out of memory
       cwd: folder,
       logFile,
@@ -147,6 +155,12 @@ const stateFolder = (): string => {
 };
 
 const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 8);
+
+/** As Docker Engine has it: registries of this machine need no TLS. */
+const registriesConf = `[[registry]]
+location = "127.0.0.1"
+insecure = true
+`;
 
 /** Settings that also hold in virtual machines without CAP_SYS_RESOURCE and with hybrid cgroups, which crun refuses. */
 const containersConf = (): string => `[containers]

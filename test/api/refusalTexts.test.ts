@@ -20,6 +20,7 @@ const environments = [
 
 let world: World;
 let app: Express;
+let ledger: ReturnType<typeof aWorld>['ledger'];
 let consumer: Wallet;
 let token: string;
 /** a dataset and an algorithm with their orders */
@@ -45,7 +46,8 @@ const judging = (judge: World['ocean'], ledger: ReturnType<typeof aWorld>['ledge
 
 beforeAll(async () => {
   world = await startWorld();
-  const { deps, ledger } = aWorld();
+  const { deps, ledger: opened } = aWorld();
+  ledger = opened;
   token = world.chain.contracts.ocean;
   const chains = [{ chainId: 8996, feeToken: token }];
   app = createApp({ ...deps, assets: world.ocean, environments, chains, jobs: judging(world.ocean, ledger) });
@@ -267,11 +269,11 @@ const rows: readonly Row[] = [
     'Invalid encryptedDockerRegistryAuth :it has neither auth nor username and password',
   ],
   [
-    'registry credentials',
+    'registry credentials whose auth is no pair',
     all,
-    () => ({ encryptedDockerRegistryAuth: seal({ username: 'me', password: 'hunter2' }) }),
+    () => ({ encryptedDockerRegistryAuth: seal({ auth: Buffer.from('hunter2').toString('base64') }) }),
     400,
-    'Private image registries are not offered here: leave out encryptedDockerRegistryAuth and use a public image',
+    'Invalid encryptedDockerRegistryAuth :auth is not the base 64 form of username:password',
   ],
 ];
 
@@ -285,4 +287,27 @@ describe.each(rows)('%s', (_what, callsOf, make, code, expected) => {
     else expect(said).toBe(wanted);
     expect(text).not.toMatch(/secret\.example|hunter2/);
   });
+});
+
+test('where the operator takes no credentials for registries, a start with them says so and what to do', async () => {
+  const { deps } = aWorld({ takesRegistryCredentials: false });
+  const open = app;
+  app = createApp({ ...deps, assets: world.ocean, environments });
+  const { status, body } = await send('free', { encryptedDockerRegistryAuth: seal({ username: 'me', password: 'hunter2' }) });
+  app = open;
+  expect([status, body]).toEqual([
+    400,
+    'Private image registries are not offered here: leave out encryptedDockerRegistryAuth and use a public image',
+  ]);
+});
+
+test.each([
+  ['username and password', { username: 'me', password: 'hun:ter2' }],
+  ['auth', { auth: Buffer.from('me:hun:ter2').toString('base64') }],
+])('credentials for a registry as %s go with the job, and into no answer', async (_what, credentials) => {
+  const { status, body, text } = await send('free', { encryptedDockerRegistryAuth: seal(credentials) });
+  expect(status).toBe(200);
+  const { jobId } = (body as { jobId: string }[])[0]!;
+  expect(ledger.specs.get(jobId)?.registryCredentials).toEqual({ username: 'me', password: 'hun:ter2' });
+  expect(text).not.toMatch(/ter2|aHVuOnRlcjI/);
 });

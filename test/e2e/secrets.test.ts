@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { createKeyring, keyringText } from '../../infra/crypto/keyring.ts';
 import { createPodTokens } from '../../infra/crypto/podToken.ts';
+import { encryptTo } from '../../infra/ocean/ecies.ts';
 import { nameAsset } from '../../infra/toolchain/demo/ordering.ts';
 import type { PublishedAsset } from '../../infra/toolchain/demo/clientTypes.ts';
 import type { ServiceKeys } from '../../infra/toolchain/serviceEnvironment.ts';
@@ -13,6 +14,7 @@ import { aCanary, findCanaries, flatten } from '../support/canaries.ts';
 import { awaitJob, createCaller, send, type RawAnswer } from '../support/callers.ts';
 import { aContainer } from '../support/jobs.ts';
 import { useScene } from '../support/scene.ts';
+import { podsOfThisRun } from '../support/testCluster.ts';
 import { dumpLedger, withTemporal } from '../support/traces.ts';
 
 const scene = useScene();
@@ -21,6 +23,7 @@ const patienceMs = 180_000;
 const names = [
   ...['urlPath', 'urlQuery', 'urlHeader', 'urlPassword', 'hostname', 'redirect', 'sourceBody', 'datasetContent', 'algorithmContent'],
   ...['algorithmQuery', 'rawCode', 'rawUrl', 'env', 'customData', 'datasetUserdata', 'algorithmUserdata', 'fileObject', 'malformed'],
+  ...['registryPassword'],
 ] as const;
 const canary = Object.fromEntries(names.map((name) => [name, aCanary(name)])) as Record<(typeof names)[number], string>;
 
@@ -31,6 +34,7 @@ const jobs: string[] = [];
 const descriptions: string[] = [];
 let server: Server;
 let base: string;
+let nodePublicKey: string;
 const seenHeaders: string[] = [];
 const seenPaths = new Set<string>();
 
@@ -75,6 +79,10 @@ interface Start {
   readonly over?: Readonly<Record<string, unknown>>;
 }
 
+/** Where pods run on a cluster, jobs with credentials for a registry are refused. */
+const sealRegistryPassword = (): string =>
+  encryptTo(nodePublicKey, Buffer.from(JSON.stringify({ username: 'reader', password: canary.registryPassword }))).slice(2);
+
 const start = async ({ dataset, algorithm, over = {} }: Start): Promise<RawAnswer> => {
   const raw = { rawcode: `// ${canary.rawCode}\nprocess.exit(3)`, container: aContainer(scene().stack.nodeImage) };
   return call('POST', '/api/services/freeCompute', {
@@ -88,6 +96,7 @@ const start = async ({ dataset, algorithm, over = {} }: Start): Promise<RawAnswe
         envs: { API_TOKEN: canary.env },
       },
       queueMaxWaitTime: 120,
+      ...(podsOfThisRun !== 'kubernetes' && { encryptedDockerRegistryAuth: sealRegistryPassword() }),
       ...over,
       ...caller.credentials('freeStartCompute'),
     },
@@ -131,6 +140,7 @@ const readAll = async (): Promise<void> => {
 let secrets: Record<string, string | Buffer>;
 
 beforeAll(async () => {
+  ({ nodePublicKey } = (await (await fetch(scene().stack.apiUrl)).json()) as { nodePublicKey: string });
   await startSource();
   const algorithm = await scene().publisher.publishAsset({
     ...{ kind: 'algorithm', name: 'secret address too' },

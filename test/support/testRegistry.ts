@@ -85,8 +85,14 @@ const send = (req: IncomingMessage, res: ServerResponse, { type, bytes }: Blob):
   res.end(req.method === 'HEAD' ? undefined : bytes);
 };
 
-/** Starts one. @param address where nodes find this machine */
-export const startTestRegistry = async (address: string, busyboxPath: string): Promise<TestRegistry> => {
+/** Who may read; nobody else gets anything. */
+export interface RegistryReader {
+  readonly username: string;
+  readonly password: string;
+}
+
+/** Starts one. @param address where nodes find this machine @param reader absent: everybody may read */
+export const startTestRegistry = async (address: string, busyboxPath: string, reader?: RegistryReader): Promise<TestRegistry> => {
   const { manifestOf, blobs } = describeImages(await packLayer(busyboxPath));
   // other registries of other runs have other images
   const run = randomUUID();
@@ -110,7 +116,13 @@ export const startTestRegistry = async (address: string, busyboxPath: string): P
       res.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify({ errors: [{ code, message: 'not now' }] }));
     } else send(req, res, { type: manifestType, bytes: manifest });
   };
+  const expected = reader && `Basic ${Buffer.from(`${reader.username}:${reader.password}`).toString('base64')}`;
   const server = createServer((req, res) => {
+    if (expected !== undefined && req.headers.authorization !== expected) {
+      res.writeHead(401, { 'content-type': 'application/json', 'www-authenticate': 'Basic realm="registry"' });
+      res.end(JSON.stringify({ errors: [{ code: 'UNAUTHORIZED', message: 'authentication required' }] }));
+      return;
+    }
     const [, repository = '', kind, reference = ''] = /^\/v2\/(.+)\/(manifests|blobs)\/([^/?]+)/.exec(req.url ?? '') ?? [];
     const blob = blobs.get(reference);
     if (kind === 'manifests') sendManifest(repository, reference, req, res);

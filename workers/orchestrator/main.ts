@@ -140,6 +140,7 @@ const joinActivities = (adapters: Adapters): ActivityDeps => {
           return job;
         },
       },
+      credentials: ledger,
       isUnsealed: config.C2D_RUNTIME === 'kubernetes' ? ledger.isUnsealed : async () => false,
       environmentOf,
       tokenOf: (pod) => tokens.tokenOf(pod),

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { JobFailure } from '../../workflows/contract/failures.ts';
 import type { PodRef } from '../../workflows/contract/job.ts';
 import type { PodSpec } from '../../workflows/contract/pod.ts';
-import type { Admission, AlgorithmContainer, JobSpec } from '../../workflows/contract/spec.ts';
+import type { Admission, AlgorithmContainer, JobSpec, RegistryCredentials } from '../../workflows/contract/spec.ts';
 import { clusterDevicesOf, type ComputeEnvironment } from '../../infra/environments/environments.ts';
 import { placementOf } from '../../infra/environments/placement.ts';
 
@@ -15,6 +15,7 @@ const deadlineMarginSeconds = 600;
 /** What builds pod specifications. */
 export interface PodSpecsDeps {
   readonly admissions: { readAdmission(jobId: string): Promise<{ readonly spec: JobSpec; readonly admission: Admission }> };
+  readonly credentials: { readRegistryCredentials(jobId: string): Promise<RegistryCredentials | null> };
   /** true when the job's environment was found not to be sealed after the job was accepted */
   readonly isUnsealed: (jobId: string) => Promise<boolean>;
   readonly environmentOf: (environmentId: string) => ComputeEnvironment;
@@ -41,6 +42,7 @@ const notSealed = (environmentId: string): JobFailure =>
 /** @returns the maker of pod specifications; it reads the ledger only */
 export const createPodSpecs = ({
   admissions,
+  credentials,
   isUnsealed,
   environmentOf,
   tokenOf,
@@ -50,7 +52,11 @@ export const createPodSpecs = ({
 }: PodSpecsDeps) => ({
   /** @throws JobFailure when the job was not accepted, or its environment is no longer configured or not sealed */
   async podSpecOf(pod: PodRef): Promise<PodSpec> {
-    const [{ spec, admission }, unsealed] = await Promise.all([admissions.readAdmission(pod.jobId), isUnsealed(pod.jobId)]);
+    const [{ spec, admission }, registryCredentials, unsealed] = await Promise.all([
+      admissions.readAdmission(pod.jobId),
+      credentials.readRegistryCredentials(pod.jobId),
+      isUnsealed(pod.jobId),
+    ]);
     if (unsealed) throw notSealed(spec.environmentId);
     const environment = environmentOf(spec.environmentId);
     const { limits } = environment;
@@ -59,6 +65,7 @@ export const createPodSpecs = ({
       pod,
       environmentId: spec.environmentId,
       image: imageOf(admission.container),
+      ...(registryCredentials !== null && { registryCredentials }),
       command: commandOf(admission.container.entrypoint),
       env: environmentVariablesOf({
         dids: foldersOf(admission),

@@ -2,6 +2,7 @@
 
 import type { FailureType } from './failures.ts';
 import type { PodRef } from './job.ts';
+import type { RegistryCredentials } from './spec.ts';
 
 /** Everything about one execution pod. Never stored: built from the ledger when the pod is created. */
 export interface PodSpec {
@@ -9,6 +10,8 @@ export interface PodSpec {
   readonly environmentId: string;
   /** reference as the runtime takes it: `name@sha256:…`, `name:tag` */
   readonly image: string;
+  /** with which that image is pulled, and nothing else; absent: without any */
+  readonly registryCredentials?: RegistryCredentials;
   /** argv of the algorithm; null runs the image's own entrypoint and command */
   readonly command: readonly string[] | null;
   /** environment variables of the algorithm */

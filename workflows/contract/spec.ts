@@ -60,6 +60,14 @@ export interface JobSpec {
   readonly additionalViewers: readonly string[];
   /** operator surface only */
   readonly provider?: ProviderTerms;
+  /** for the algorithm's image. The ledger keeps them apart from the rest, only until the job ends, and hands them out by themselves */
+  readonly registryCredentials?: RegistryCredentials;
+}
+
+/** What a private registry of images asks for. */
+export interface RegistryCredentials {
+  readonly username: string;
+  readonly password: string;
 }
 
 /**

@@ -144,6 +144,36 @@ describe('keys', () => {
   });
 });
 
+describe('credentials for a registry', () => {
+  const credentials = { username: 'reader', password: 'open sesame' };
+  const keep = async (name: string, content: string): Promise<string> => {
+    const file = path.join(folder, name);
+    await writeFile(file, content, { mode: 0o600 });
+    return file;
+  };
+
+  test('go from a file to the service, sealed, and a repeated start is the same job', async () => {
+    const file = await keep('registry.json', JSON.stringify(credentials));
+    const start = () => startJob('--registry-auth', file, '--idempotency-key', 'private-image');
+    const id = await start();
+    expect(await start()).toBe(id);
+    expect(surface.jobs.specs.get(id)?.registryCredentials).toEqual(credentials);
+    expect((await c2d(withKey('check', ...raw, '--registry-auth', file), code)).code).toBe(0);
+    expect(await surface.ledger.readRegistryCredentials(id)).toEqual(credentials);
+    expect(spoken.join('')).not.toContain('sesame');
+  });
+
+  test.each([
+    ['no JSON', 'open sesame'],
+    ['no password', '{"username":"sesame"}'],
+  ])('a file that holds %s is pointed out, and not shown', async (_what, content) => {
+    const file = await keep('no-registry', content);
+    const { code: exit, stderr } = await c2d(withKey('start', ...raw, '--registry-auth', file), code);
+    expect([exit, stderr]).toEqual([2, expect.stringMatching(/holds neither/)]);
+    expect(stderr).not.toContain('sesame');
+  });
+});
+
 describe('environments and check', () => {
   test('environments need no key', async () => {
     const text = await c2d(['--url', surface.url, 'environments']);

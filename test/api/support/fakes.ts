@@ -8,6 +8,7 @@ import { createMetrics } from '../../../api/metrics.ts';
 import { createLoad } from '../../../api/load.ts';
 import { createRates } from '../../../api/rates.ts';
 import { createTokens } from '../../../api/tokens.ts';
+import { createDecrypter } from '../../../infra/ocean/ecies.ts';
 import { createJwts } from '../../../infra/crypto/jwt.ts';
 import type { ApiDeps, EnvironmentLoad, JobLedger, JobRow, JobStarter, Quote, QuoteRequest, StartVerdict } from '../../../api/ports.ts';
 import { computeEnvironments } from '../../../infra/environments/environments.ts';
@@ -314,7 +315,7 @@ export const aWorld = (over: Partial<ApiDeps> = {}) => {
       examine: async () => [],
       ...{ describeFiles: noAsset, quoteAccess: noAsset, authorizeDownload: noAsset, decryptDocument: noAsset },
       encrypt: (bytes) => hexlify(bytes.toReversed()),
-      decrypt: (hex) => Buffer.from(hex, 'hex').toReversed(),
+      decrypt: (hex) => createDecrypter([provider.privateKey]).decrypt(hex) ?? Buffer.from(hex, 'hex').toReversed(),
       verifyMessage: async (signed) => isSignedBy(signed),
       providerAddress: provider.address,
       nodePublicKey: provider.signingKey.compressedPublicKey,
@@ -330,6 +331,7 @@ export const aWorld = (over: Partial<ApiDeps> = {}) => {
     load: createLoad({ requests: 512, answers: 4_096, streamsPerConsumer: 32 }),
     rates: createRates({ perIpPerMinute: 0, perAddressPerMinute: 0, trustedProxies: [] }),
     acceptsOlderMessages: false,
+    takesRegistryCredentials: true,
     limits: { jsonBytes: 1024 ** 2, encryptBytes: 1024 ** 2 },
     health: { ledger: async () => undefined },
     metrics: createMetrics(registry, ledger),

@@ -305,3 +305,31 @@ describe('changes', () => {
     await changes.close();
   });
 });
+
+describe('credentials for a registry', () => {
+  const registryCredentials = { username: 'reader', password: 'open sesame' };
+  const rowOf = async (jobId: string) =>
+    JSON.stringify(
+      await test_.connection.db.selectFrom('jobs').selectAll().where('job_id', '=', jobId).executeTakeFirstOrThrow(),
+      (_key, value) => (value?.type === 'Buffer' ? Buffer.from(value.data).toString('latin1') : value),
+    );
+
+  test('are kept sealed, apart from the request, until the job ends', async () => {
+    const { jobId } = await acceptedJob({ registryCredentials });
+    expect(await test_.ledger.readRegistryCredentials(jobId)).toEqual(registryCredentials);
+    expect((await test_.ledger.readSpec(jobId)).registryCredentials).toBeUndefined();
+    expect(await rowOf(jobId)).not.toContain('sesame');
+    await test_.ledger.recordJob({ jobId, podAttempt: 1, status: status.pullingImage, reason: 'x' });
+    expect(await test_.ledger.readRegistryCredentials(jobId)).toEqual(registryCredentials);
+    const end = { status: status.finished, exitCode: 0, oomKilled: false, reason: 'done' };
+    await test_.ledger.recordJob({ jobId, podAttempt: 1, status: status.finished, reason: 'done', end });
+    expect(await test_.ledger.readRegistryCredentials(jobId)).toBeNull();
+  });
+
+  test('are gone with a refusal', async () => {
+    const spec = aSpec({ registryCredentials });
+    await test_.ledger.reserveJob({ spec, nonce: '1' });
+    await test_.ledger.refuseJob(spec.jobId, { type: 'OrderInvalid', reason: 'x' });
+    expect(await test_.ledger.readRegistryCredentials(spec.jobId)).toBeNull();
+  });
+});

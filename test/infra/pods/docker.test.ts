@@ -4,6 +4,7 @@ import { rm } from 'node:fs/promises';
 import { ensureNodeAlgorithmImage } from '../../../infra/toolchain/algorithmImage.ts';
 import { podParts } from '../../../infra/pods/dockerSpec.ts';
 import { execIn } from '../../support/signals.ts';
+import { startTestRegistry, type TestRegistry } from '../../support/testRegistry.ts';
 import { preparePod, startPodHarness, type PodHarness, type TestPod, type TestPodOptions } from './podHarness.ts';
 import { describePods, exitOf } from './pods.suite.ts';
 
@@ -227,5 +228,63 @@ describe('the runtime', () => {
       settings: { ...harness.settings, gateway: { kind: 'unixSocket', directory: harness.folder } },
     });
     await expect(away.observe(pod.pod)).rejects.toMatchObject({ type: 'RuntimeUnavailable', retryAfterSeconds: 5 });
+  });
+});
+
+describe('an image of a private registry', () => {
+  const reader = { username: 'reader', password: 'open sesame: 1' };
+  let registry: TestRegistry;
+  beforeAll(async () => {
+    registry = await startTestRegistry('127.0.0.1', harness.busyboxPath, reader);
+  });
+  afterAll(async () => {
+    const images = await harness.docker.listImages({ filters: { reference: [`${registry.host}/*/*`] } });
+    await Promise.all(images.map(({ Id }) => harness.docker.getImage(Id).remove({ force: true })));
+    await registry.close();
+  });
+
+  const hello = ['sh', '-c', 'echo hello from a private image'];
+  const create = async (image: string, registryCredentials?: typeof reader): Promise<TestPod> => {
+    const pod = await aPod({ command: hello, spec: { image, ...(registryCredentials && { registryCredentials }) } });
+    await pod.create();
+    return pod;
+  };
+
+  test.each([
+    ['without credentials', undefined, 'the algorithm image does not exist or is not public'],
+    ['with wrong ones', { ...reader, password: 'guessed' }, 'the image registry refuses the credentials of this job'],
+  ])('is not run %s, and the consumer is told', async (_what, credentials, message) => {
+    const failure = await create(`${registry.name()}:1`, credentials).catch((err: unknown) => err);
+    expect(failure).toMatchObject({ type: 'ImageUnavailable', retryAfterSeconds: undefined });
+    expect((failure as Error).message).toContain(message);
+    expect((failure as Error).message).not.toMatch(/guessed|sesame/);
+  });
+
+  test('runs with the right ones, which no container, volume or image has afterwards', async () => {
+    const image = `${registry.name()}:1`;
+    const pod = await create(image, reader);
+    await pod.gateway.untilReport('publishOutputs');
+    expect(pod.gateway.log).toBe('hello from a private image\n');
+    const parts = podParts(pod.pod);
+    const seen = JSON.stringify([
+      await pod.inspect('agent'),
+      await pod.inspect('algorithm'),
+      await harness.docker.getImage(image).inspect(),
+      ...(await Promise.all(Object.values(parts.volumes).map((name) => harness.docker.getVolume(name).inspect()))),
+    ]);
+    for (const secret of [reader.password, Buffer.from(`${reader.username}:${reader.password}`).toString('base64')])
+      expect(seen).not.toContain(secret);
+  });
+
+  test('is not given to somebody else because it is on the machine already', async () => {
+    const image = `${registry.name()}:1`;
+    await create(image, reader);
+    const { Id } = await harness.docker.getImage(image).inspect();
+    await expect(create(image)).rejects.toMatchObject({ type: 'ImageUnavailable' });
+    await expect(create(image, { ...reader, username: 'stranger' })).rejects.toMatchObject({ type: 'ImageUnavailable' });
+    await expect(create(`localhost/c2d-private:${Id.replace('sha256:', '').slice(0, 32)}`)).rejects.toMatchObject({
+      type: 'ImageUnavailable',
+    });
+    await create(image, reader);
   });
 });

@@ -13,6 +13,7 @@ const podSpecOf = (over: Partial<JobSpec> = {}, deps: Partial<PodSpecsDeps> = {}
   const spec = aSpec(over);
   const specs = createPodSpecs({
     admissions: { readAdmission: async () => ({ spec, admission: anAdmission(spec) }) },
+    credentials: { readRegistryCredentials: async () => spec.registryCredentials ?? null },
     isUnsealed: async () => false,
     environmentOf: () => environment,
     tokenOf: () => 'token',
