@@ -2,11 +2,17 @@ import { CompleteAsyncError, activityInfo, heartbeat } from '@temporalio/activit
 import { JobFailure } from '../workflows/contract/failures.ts';
 import type { Heard, PodRef } from '../workflows/contract/job.ts';
 import type { PodOutcome } from '../workflows/contract/pod.ts';
+import { noteImage, type ImageNotesDeps } from './noteImage.ts';
 import type { PodObserver } from './runAlgorithm.ts';
 
-/** Leaves the wait to the pod's agent, or fails now if that pod can report no more. Only reads. */
-export const awaitAgent = async ({ pods }: PodObserver, pod: PodRef): Promise<never> => {
-  failIfGone(await pods.observe(pod), pod);
+/**
+ * Leaves the wait to the pod's agent, or fails now if that pod can report no more. A cluster may tell only now which image
+ * the algorithm runs in.
+ */
+export const awaitAgent = async ({ pods, images }: PodObserver & ImageNotesDeps, pod: PodRef): Promise<never> => {
+  const outcome = await pods.observe(pod);
+  await noteImage({ images }, pod, outcome);
+  failIfGone(outcome, pod);
   throw new CompleteAsyncError();
 };
 

@@ -4,6 +4,7 @@ import { auditPlaces, type AuditPlacesDeps } from './auditPlaces.ts';
 import { beginSelfTest, type BeginSelfTestDeps } from './beginSelfTest.ts';
 import { createPod, type CreatePodDeps } from './createPod.ts';
 import { deletePod, type DeletePodDeps } from './deletePod.ts';
+import type { ImageNotesDeps } from './noteImage.ts';
 import { publishOutputs } from './publishOutputs.ts';
 import { reapPods, type ReapPodsDeps } from './reapPods.ts';
 import { recallPlaces, type RecallPlacesDeps } from './recallPlaces.ts';
@@ -21,6 +22,7 @@ import { validateOrder, type ValidateOrderDeps } from './validateOrder.ts';
 export type ActivityDeps = ValidateOrderDeps &
   CreatePodDeps &
   PodObserver &
+  ImageNotesDeps &
   StageInputsDeps &
   StopPodDeps &
   DeletePodDeps &

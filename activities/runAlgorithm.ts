@@ -2,6 +2,7 @@ import { CompleteAsyncError, activityInfo, heartbeat, sleep } from '@temporalio/
 import type { AlgorithmExit, PodRef } from '../workflows/contract/job.ts';
 import type { PodOutcome } from '../workflows/contract/pod.ts';
 import { failIfGoing } from './awaitAgent.ts';
+import { noteImage, type ImageNotesDeps } from './noteImage.ts';
 
 export interface PodObserver {
   readonly pods: { observe(pod: PodRef): Promise<PodOutcome> };
@@ -15,16 +16,18 @@ const lookEveryMs = 250;
 const agentPatienceMs = 60_000;
 
 /**
- * Leaves the wait to the pod's agent, or tells now what the agent can tell no more. Safe to repeat: it only reads.
+ * Leaves the wait to the pod's agent, or tells now what the agent can tell no more. Safe to repeat: it reads, and notes
+ * which image is running.
  * An end that the runtime shows is left to the agent's own report, because that knows more than an exit code: whether
  * memory ran out or the algorithm killed itself, for one. The runtime's word counts when the agent has said that it does
  * not know, or has not spoken for a minute after the end.
  */
-export const runAlgorithm = ({ pods }: PodObserver) =>
+export const runAlgorithm = ({ pods, images }: PodObserver & ImageNotesDeps) =>
   async function runAlgorithm(pod: PodRef): Promise<AlgorithmExit> {
     const details: unknown = activityInfo().heartbeatDetails;
     const isExitUnknown = saysExitUnknown(details);
     const outcome = isExitUnknown ? await observeEnd(pods, pod, details) : await pods.observe(pod);
+    await noteImage({ images }, pod, outcome);
     failIfGoing(outcome, pod);
     if (outcome.kind !== 'ended') throw new CompleteAsyncError();
     const { exitCode, oomKilled, startedAtMs, finishedAtMs } = outcome;

@@ -9,6 +9,7 @@ import { freshSecondsOf } from '../infra/environments/standing.ts';
 import { listenForChanges } from '../infra/ledger/changes.ts';
 import { connectLedger, migrateLedger } from '../infra/ledger/connect.ts';
 import { createLedger } from '../infra/ledger/ledger.ts';
+import { createManifests } from '../infra/manifest/manifests.ts';
 import { openOcean } from '../infra/ocean/openOcean.ts';
 import { takesRegistryCredentials } from '../infra/pods/config.ts';
 import { parseConfig } from '../infra/process/config.ts';
@@ -98,6 +99,7 @@ const start = async (): Promise<RunningProcess> => {
     ledger: { ...ledger, watchJob: (jobId, onChange) => changes.watch(jobId, onChange) },
     jobs: createJobStarter({ client: temporal.client, heartbeatSeconds: config.C2D_SILENCE_SECONDS }),
     results,
+    manifests: createManifests({ ledger, privateKey: config.C2D_PROVIDER_PRIVATE_KEY, version }),
     assets: ocean,
     tokens: createTokens({ jwts, ledger, longestSeconds: config.C2D_API_TOKEN_SECONDS }),
     environments: config.C2D_ENVIRONMENTS,

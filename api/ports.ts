@@ -13,6 +13,7 @@ import type { OpenedFile } from '../infra/ocean/fileSource.ts';
 import type { Quote, QuoteRequest } from '../infra/ocean/quote.ts';
 import type { HealthCheck } from '../infra/process/health.ts';
 import type { FailureType, JobFailure } from '../workflows/contract/failures.ts';
+import type { Envelope } from '../workflows/contract/manifest.ts';
 import type { JobSpec } from '../workflows/contract/spec.ts';
 
 /** The ledger's operations that clients cause. */
@@ -50,6 +51,12 @@ export interface JobStarter {
 /** Reads published files; `range` is inclusive on both ends. */
 export interface Results {
   read(file: StoredFileRef, range?: { readonly start: number; readonly end: number }): Promise<Readable>;
+}
+
+/** Signed manifests of what jobs published. */
+export interface ResultManifests {
+  /** The same for everybody, whenever it is asked for; null for a job that has not ended, or that published nothing. */
+  manifestOf(jobId: string): Promise<Envelope | null>;
 }
 
 /** Assets, prices and keys of this provider. Failures are JobFailures with a text for consumers. */
@@ -147,6 +154,7 @@ export interface ApiDeps {
   readonly ledger: JobLedger;
   readonly jobs: JobStarter;
   readonly results: Results;
+  readonly manifests: ResultManifests;
   readonly assets: Assets;
   readonly tokens: Tokens;
   readonly environments: readonly ComputeEnvironment[];

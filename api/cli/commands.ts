@@ -1,17 +1,20 @@
 /** What each command does; options are parsed by `program.ts`. */
 
 import { randomUUID } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import type { z } from 'zod';
 import type { environmentList } from '../v1/environmentSchemas.ts';
 import type { CheckAnswer, JobDetails, jobPage, resultList } from '../v1/schemas.ts';
-import { download } from './download.ts';
-import { exits, usageError, type ExitCode } from './exits.ts';
+import { download, fileNameOf } from './download.ts';
+import { Exit, exits, usageError, type ExitCode } from './exits.ts';
 import { awaitEnd, readLog } from './follow.ts';
 import { readJob, type JobOptions, type RequestBody } from './jobFile.ts';
+import { checkFiles, readManifestFile, verifyManifest } from './manifest.ts';
 import { sealRegistryAuth } from './registryAuth.ts';
 import type { Session } from './session.ts';
 import { say, type Terminal } from './terminal.ts';
-import { checkText, detailText, environmentsText, eventText, listText, resultsText, sizeText, stateText } from './texts.ts';
+import { checkText, detailText, environmentsText, eventText, listText, resultsText, sizeText, stateText, verifiedText } from './texts.ts';
 
 /** What a command works with. */
 export interface CommandContext {
@@ -152,5 +155,43 @@ export const fetchResults = async (context: CommandContext, id: string, { output
     const file = await download(context.session, { id, result, folder: output });
     tell(context, { ...result, file }, `${file}  ${sizeText(result.sizeBytes)}`);
   }
+  await fetchManifest(context, { id, results, folder: output });
   return exits.ok;
+};
+
+interface ManifestPlace {
+  readonly id: string;
+  readonly results: JobDetails['results'];
+  readonly folder: string;
+}
+
+/** Puts the manifest beside the results, under a name that none of them has. A job that has not ended has none yet. */
+const fetchManifest = async (context: CommandContext, { id, results, folder }: ManifestPlace): Promise<void> => {
+  const name = `${id}.manifest.json`;
+  if (results.some((result) => fileNameOf(result) === name)) return;
+  try {
+    const manifest = await (await context.session.send({ path: `/api/v1/jobs/${id}/manifest` })).text();
+    const file = path.join(folder, name);
+    await writeFile(file, manifest);
+    tell(context, { manifest: file }, file);
+  } catch (err) {
+    if (!(err instanceof Exit && err.problem?.status === 404)) throw err;
+  }
+};
+
+/** What a manifest is compared with. */
+export interface VerifyOptions {
+  /** folder with the files; absent: only the signature is checked */
+  readonly results?: string;
+  /** address of who must have signed; absent: whom the manifest names */
+  readonly provider?: string;
+}
+
+/** Asks nobody: what is checked is here, and the key is in the signature. */
+export const verify = async (context: CommandContext, manifest: string, { results, provider }: VerifyOptions): Promise<ExitCode> => {
+  const { signer, statement } = verifyManifest(await readManifestFile(manifest), provider);
+  const files = results === undefined ? [] : await checkFiles(statement, results);
+  const { job, consumer } = statement.predicate;
+  tell(context, { job: job.id, consumer, signer, files }, verifiedText(statement, signer, files));
+  return files.every(({ verdict }) => verdict === 'good') ? exits.ok : exits.notGenuine;
 };

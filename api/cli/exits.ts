@@ -13,6 +13,8 @@ export const exits = {
   unreachable: 4,
   /** something that should not happen */
   unforeseen: 5,
+  /** a manifest, or a file beside it, is not what it should be */
+  notGenuine: 6,
 } as const;
 
 export type ExitCode = (typeof exits)[keyof typeof exits];

@@ -40,6 +40,7 @@ Exit codes:
   3  the service refused the request; check: the job would be refused
   4  the service cannot be reached or cannot serve now
   5  something unforeseen
+  6  verify: the manifest is not genuine, or a file is missing or different
 
 Keys are read from files only. The same options can be set as C2D_URL, C2D_KEY_FILE, C2D_KEYSTORE and C2D_PASSWORD_FILE.`;
 
@@ -112,6 +113,26 @@ const addJobCommands = (program: Command, run: Run): void => {
     .action((options: commands.ListOptions) => run((context) => commands.listJobs(context, options)));
 };
 
+const readAddress = (given: string): string => {
+  if (!/^0x[0-9a-fA-F]{40}$/.test(given)) throw new InvalidArgumentError('It is no address.');
+  return given;
+};
+
+/** What needs no service. */
+const addOfflineCommands = (program: Command, run: Run): void => {
+  program
+    .command('verify')
+    .description('is this manifest genuine, and are the files what it says? Needs neither key nor service')
+    .argument('<manifest>', 'as `c2d results --output` has written it')
+    .option('-r, --results <folder>', 'compare the files of this folder')
+    .option('-p, --provider <address>', 'who must have signed; without it, whoever the manifest names', readAddress)
+    .addHelpText(
+      'after',
+      '\nExample:\n  c2d verify results/0123456789abcdef0123456789abcdef.manifest.json --results results --provider 0x…',
+    )
+    .action((manifest: string, options: commands.VerifyOptions) => run((context) => commands.verify(context, manifest, options)));
+};
+
 const addSingleJobCommands = (program: Command, run: Run): void => {
   const add = (name: string, description: string): Command =>
     program.command(name).description(description).argument('<job>', 'id of the job', readJobId);
@@ -166,6 +187,7 @@ export const runProgram = async (args: readonly string[], terminal: Terminal, ve
   };
   addJobCommands(program, run);
   addSingleJobCommands(program, run);
+  addOfflineCommands(program, run);
   try {
     await program.parseAsync(args, { from: 'user' });
     return code;

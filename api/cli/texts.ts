@@ -1,8 +1,10 @@
 /** What people read. */
 
 import type { EnvironmentView } from '../v1/environmentSchemas.ts';
+import type { ManifestStatement } from '../../workflows/contract/manifest.ts';
 import type { CheckAnswer, JobDetails, JobSummary, Progress } from '../v1/schemas.ts';
 import type { ServerEvent } from './eventParser.ts';
+import type { CheckedFile } from './manifest.ts';
 
 const units = ['B', 'kB', 'MB', 'GB', 'TB'] as const;
 
@@ -86,3 +88,13 @@ export const checkText = ({ accepted, reasons }: CheckAnswer): string =>
   accepted
     ? 'would be accepted'
     : ['would be refused:', ...reasons.flatMap(({ code, cause, hint }) => [`  ${code}: ${cause}`, `    ${hint}`])].join('\n');
+
+/** What a good signature says, and how each file compares. */
+export const verifiedText = ({ predicate }: ManifestStatement, signer: string, files: readonly CheckedFile[]): string =>
+  [
+    `signed by    ${signer}`,
+    `job          ${predicate.job.id}: ${predicate.job.status} ${predicate.job.reason}`,
+    `consumer     ${predicate.consumer}`,
+    `image        ${predicate.algorithm.image.reference}`,
+    ...files.map(({ verdict, file }) => `${verdict.padEnd(12)} ${file}`),
+  ].join('\n');

@@ -5,6 +5,7 @@ import { checkJobRoute } from './checks.ts';
 import { readEnvironmentsRoute } from './environments.ts';
 import { streamEventsRoute } from './jobEvents.ts';
 import { readLogRoute } from './jobLog.ts';
+import { readManifestRoute } from './jobManifest.ts';
 import { readResultRoute, readResultsRoute } from './jobResults.ts';
 import { listJobsRoute } from './listJobs.ts';
 import { readJobRoute } from './readJob.ts';
@@ -22,5 +23,6 @@ export const v1Routes: readonly Route[] = [
   readLogRoute,
   readResultsRoute,
   readResultRoute,
+  readManifestRoute,
   stopJobRoute,
 ];

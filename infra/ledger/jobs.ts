@@ -339,7 +339,11 @@ export const recordResults = ({ db }: JobsDeps) =>
       .with('moved', (writer) =>
         writer
           .updateTable('jobs')
-          .set({ results: JSON.stringify(record.results), results_pod_attempt: record.podAttempt })
+          .set({
+            results: JSON.stringify(record.results),
+            results_pod_attempt: record.podAttempt,
+            published_at: sql<Date>`clock_timestamp()`,
+          })
           .where('job_id', '=', record.jobId)
           .where('pod_attempt', '=', record.podAttempt)
           .where('finished_at', 'is', null)

@@ -8,6 +8,7 @@ import * as jobs from './jobs.ts';
 import { listJobs, readRequestDigest, reserveKeyedJob } from './keyedJobs.ts';
 import { translateLedgerErrors } from './ledgerFailure.ts';
 import { appendLog, dropEndedLogs, readLog } from './logs.ts';
+import { readManifest, readManifestFacts, recordImage, recordStagedFiles, storeManifest } from './manifests.ts';
 import { nonceOf, reserveJob, spendNonce } from './nonces.ts';
 import { beginPodAttempt, knownClaims, recordPositions } from './places.ts';
 import { findProviderJobs, openJobOn, readProviderJob, reserveProviderJob, runningJobs } from './providerJobs.ts';
@@ -54,6 +55,11 @@ export const createLedger = ({ db }: Pick<LedgerConnection, 'db'>, keyring: Keyr
     readSeals: readSeals(deps),
     isUnsealed: isUnsealed(deps),
     openJobs: jobs.openJobs(deps),
+    recordStagedFiles: recordStagedFiles(deps),
+    recordImage: recordImage(deps),
+    readManifestFacts: readManifestFacts(deps),
+    readManifest: readManifest(deps),
+    storeManifest: storeManifest(deps),
     appendLog: appendLog(deps),
     readLog: readLog(deps),
     dropEndedLogs: dropEndedLogs(deps),

@@ -1,6 +1,7 @@
 /** The ledger's tables as the code sees them. */
 
 import type { ColumnType, Generated } from 'kysely';
+import type { Envelope, StagedFile } from '../../workflows/contract/manifest.ts';
 import type { Admission, ProviderListing } from '../../workflows/contract/spec.ts';
 
 /** A file of a job's results, at a fixed index on every API surface. */
@@ -62,6 +63,8 @@ interface JobsTable {
   phases: Json<Readonly<Record<string, number>>>;
   results: Json<readonly ResultEntry[]> | null;
   results_pod_attempt: number | null;
+  /** when the list of results was complete */
+  published_at: Date | null;
   termination: Json<Termination> | null;
   run_seconds: number | null;
   queue_seconds: Generated<number>;
@@ -122,6 +125,20 @@ interface ProviderNoncesTable {
   asking_until: Date;
 }
 
+interface PodFactsTable {
+  job_id: string;
+  pod_attempt: number;
+  staged: Json<readonly StagedFile[]> | null;
+  /** as the runtime names it */
+  image: string | null;
+}
+
+interface ResultManifestsTable {
+  job_id: string;
+  envelope: Json<Envelope>;
+  made_at: Generated<Date>;
+}
+
 /** The database of the ledger. */
 export interface LedgerDatabase {
   jobs: JobsTable;
@@ -131,4 +148,6 @@ export interface LedgerDatabase {
   invalidated_tokens: InvalidatedTokensTable;
   provider_listings: ProviderListingsTable;
   provider_nonces: ProviderNoncesTable;
+  pod_facts: PodFactsTable;
+  result_manifests: ResultManifestsTable;
 }

@@ -9,6 +9,7 @@ import { dockerFailure, hasStatus, isNameConflict, type DockerStep } from './doc
 import { ensureImage, type EnsureImageRequest } from './dockerImages.ts';
 import { agentContainer, algorithmContainer, podParts, type DockerPodSettings } from './dockerSpec.ts';
 import { areOurs, instanceLabel, listedPodOf, podLabels } from './podLabels.ts';
+import { withImage } from './imageId.ts';
 import { podOutcome, type ContainerState } from './podOutcome.ts';
 
 /** What {@link dockerPods} works with. */
@@ -25,7 +26,7 @@ export const dockerPods = ({ docker, settings }: DockerPodsDeps): PodRuntime => 
   async observe(pod) {
     const parts = podParts(pod);
     const [agent, algorithm] = await Promise.all([inspectState(docker, parts.agent), inspectState(docker, parts.algorithm)]);
-    return podOutcome(agent, algorithm, Date.now());
+    return withImage(podOutcome(agent, algorithm, Date.now()), algorithm?.imageId);
   },
 
   async stop(pod, graceSeconds) {
@@ -145,15 +146,16 @@ const startContainer = async (docker: Docker, { id, isNew }: MadeContainer): Pro
     });
 };
 
-const inspectState = async (docker: Docker, name: string): Promise<ContainerState | undefined> => {
+const inspectState = async (docker: Docker, name: string): Promise<(ContainerState & { readonly imageId: string }) | undefined> => {
   try {
-    const { State } = await docker.getContainer(name).inspect();
+    const { State, Image } = await docker.getContainer(name).inspect();
     return {
       status: State.Status,
       exitCode: State.ExitCode,
       oomKilled: State.OOMKilled,
       startedAtMs: timeOf(State.StartedAt),
       finishedAtMs: timeOf(State.FinishedAt),
+      imageId: Image,
     };
   } catch (err) {
     if (hasStatus(err, 404)) return undefined;

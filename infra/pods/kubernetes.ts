@@ -8,7 +8,8 @@ import { JobFailure } from '../../workflows/contract/failures.ts';
 import type { PodRef } from '../../workflows/contract/job.ts';
 import type { ListedPod, PodRuntime, PodSpec } from '../../workflows/contract/pod.ts';
 import type { ClusterClient } from './clusterClient.ts';
-import { isNodeSilent, kubernetesOutcome } from './kubernetesOutcome.ts';
+import { withImage } from './imageId.ts';
+import { imageIdOf, isNodeSilent, kubernetesOutcome } from './kubernetesOutcome.ts';
 import { kubernetesPod, type KubernetesPodSettings } from './kubernetesSpec.ts';
 import { timeOf } from './kubernetesTime.ts';
 import { watchKubernetesPods } from './kubernetesWatch.ts';
@@ -47,7 +48,8 @@ export const kubernetesPods = (deps: KubernetesPodsDeps): PodRuntime => {
   return {
     create: (spec, onProgress) => createPod(deps, spec, onProgress),
     async observe(pod) {
-      return kubernetesOutcome(await readOurs(pod), Date.now());
+      const found = await readOurs(pod);
+      return withImage(kubernetesOutcome(found, Date.now()), imageIdOf(found));
     },
     /** A graceful deletion: the pod itself carries its grace, and the agent ends the algorithm within it and publishes. */
     async stop(pod) {

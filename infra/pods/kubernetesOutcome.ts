@@ -113,5 +113,9 @@ const conditionOf = ({ status }: V1Pod, type: string): V1PodCondition | undefine
 const containerOf = ({ status }: V1Pod, name: string): V1ContainerStatus | undefined =>
   status?.containerStatuses?.find((container) => container.name === name);
 
+/** What the algorithm's container runs, in the words of the node's runtime; empty or absent until it has begun. */
+export const imageIdOf = (pod: V1Pod | undefined): string | undefined =>
+  pod === undefined ? undefined : containerOf(pod, algorithmName)?.imageID;
+
 /** A reason is a word; anything else is not for people. */
 const wordOf = (reason: string | undefined): string => (reason !== undefined && /^\w{1,60}$/.test(reason) ? reason : 'for no known reason');

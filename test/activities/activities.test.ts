@@ -4,6 +4,7 @@ import { auditPlaces } from '../../activities/auditPlaces.ts';
 import { createPod } from '../../activities/createPod.ts';
 import { deletePod } from '../../activities/deletePod.ts';
 import { publishOutputs } from '../../activities/publishOutputs.ts';
+import { recordJob } from '../../activities/recordJob.ts';
 import { reapPods } from '../../activities/reapPods.ts';
 import { repairJobs } from '../../activities/repairJobs.ts';
 import { runAlgorithm } from '../../activities/runAlgorithm.ts';
@@ -18,14 +19,37 @@ import type { Admission } from '../../workflows/contract/spec.ts';
 import { aJobId, aSpec, anAdmission } from '../support/builders.ts';
 
 const pod: PodRef = { jobId: aJobId(), podAttempt: 1 };
-const observing = (outcome: PodOutcome, notes: unknown[] = []) => ({
+const observing = (outcome: PodOutcome, notes: unknown[] = [], images: unknown[] = []) => ({
   pods: { observe: async () => outcome },
+  images: { recordImage: async (image: unknown) => void images.push(image) },
   records: { recordProgress: async (record: unknown) => void notes.push(record) },
 });
 const alive: PodOutcome = { kind: 'alive' };
 const lost: PodOutcome = { kind: 'lost', reason: 'the node is gone' };
 const ended: PodOutcome = { kind: 'ended', exitCode: 3, oomKilled: false, startedAtMs: 1, finishedAtMs: 2 };
 const attempt = (number: number) => new MockActivityEnvironment({ attempt: number });
+
+describe('recordJob', () => {
+  const end = { status: 70, reason: 'done', exitCode: 0, oomKilled: false };
+  const record = { ...pod, status: 70, reason: 'done' };
+
+  test('tells clients the end before it signs anything, and signs at the end only', async () => {
+    const done: string[] = [];
+    const deps = {
+      records: { recordJob: async () => void done.push('told') },
+      manifests: { manifestOf: async (jobId: string) => void done.push(`signed ${jobId}`) },
+    };
+    await attempt(1).run(recordJob(deps), record);
+    await attempt(1).run(recordJob(deps), { ...record, end });
+    expect(done).toEqual(['told', 'told', `signed ${pod.jobId}`]);
+  });
+
+  test('goes again when the manifest could not be kept', async () => {
+    const manifests = { manifestOf: async () => Promise.reject(new Error('the ledger is away')) };
+    const recorded = attempt(1).run(recordJob({ records: { recordJob: async () => undefined }, manifests }), { ...record, end });
+    await expect(recorded).rejects.toThrow('the ledger is away');
+  });
+});
 
 describe('deletePod', () => {
   const deleting = () => {
@@ -51,6 +75,16 @@ describe('deletePod', () => {
 });
 
 describe('the phases that an agent drives', () => {
+  test.each([
+    ['runAlgorithm', runAlgorithm],
+    ['publishOutputs', publishOutputs],
+  ] as const)('%s keeps what the runtime says of the image, and nothing where it says nothing', async (_name, phase) => {
+    const images: unknown[] = [];
+    for (const outcome of [alive, { ...alive, image: 'sha256:abc' }])
+      await expect(attempt(1).run(phase(observing(outcome, [], images)), pod)).rejects.toBeInstanceOf(CompleteAsyncError);
+    expect(images).toEqual([{ ...pod, image: 'sha256:abc' }]);
+  });
+
   test.each([
     ['stageInputs', stageInputs],
     ['runAlgorithm', runAlgorithm],
@@ -160,11 +194,12 @@ describe('the phases that an agent drives', () => {
   test('an agent that saw an end which it cannot name has the runtime asked until that sees it too', async () => {
     const outcomes: PodOutcome[] = [alive, alive, { ...ended, exitCode: 137, oomKilled: true, finishedAtMs: Date.now() }];
     const pods = { observe: async () => outcomes.shift() ?? lost };
+    const { images } = observing(alive);
     const details = { exitUnknown: true, heardAtMs: Date.now() };
     const asked = new MockActivityEnvironment({ attempt: 2, heartbeatDetails: details });
     const beats: unknown[] = [];
     asked.on('heartbeat', (beat: unknown) => beats.push(beat));
-    await expect(asked.run(runAlgorithm({ pods }), pod)).resolves.toMatchObject({ exitCode: 137, oomKilled: true });
+    await expect(asked.run(runAlgorithm({ pods, images }), pod)).resolves.toMatchObject({ exitCode: 137, oomKilled: true });
     expect(outcomes).toEqual([]);
     // the attempt after this one must know both, too
     expect(beats).toEqual([details, details]);

@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { verifyManifest } from '../../api/cli/manifest.ts';
 import type { CheckAnswer, JobDetails } from '../../api/v1/schemas.ts';
 import { runCli, startCli, type RunningCli } from '../api/cli/support/runCli.ts';
 import { aWallet } from '../api/support/consumer.ts';
@@ -51,6 +53,25 @@ describe('c2d', () => {
       const output = path.join(scene().folder, 'results');
       expect((await runCli(['results', id, '--output', output], { env })).code).toBe(0);
       expect(await readFile(path.join(output, 'nested%2Fanswer.txt'), 'utf8')).toBe('forty-two');
+      const manifest = path.join(output, `${id}.manifest.json`);
+      const { providerAddress } = (await (await fetch(scene().stack.apiUrl)).json()) as { providerAddress: string };
+      expect(await runCli(['verify', manifest, '-r', output, '-p', providerAddress], { env })).toMatchObject({ code: 0, stderr: '' });
+      const { statement } = verifyManifest(await readFile(manifest, 'utf8'));
+      expect(statement.predicate).toMatchObject({
+        job: { id, status: 70, exitCode: 0 },
+        algorithm: {
+          did: null,
+          image: { reference: scene().stack.nodeImage, ran: expect.stringMatching(/^sha256:[0-9a-f]{64}$/) as string },
+        },
+        staged: expect.arrayContaining([
+          {
+            path: 'transformations/algorithm',
+            role: 'algorithm',
+            sizeBytes: code.length,
+            sha256: createHash('sha256').update(code).digest('hex'),
+          },
+        ]) as unknown,
+      });
       const job = JSON.parse((await runCli(['--json', 'status', id], { env })).stdout) as JobDetails;
       expect(job).toMatchObject({ status: 70, termination: { exitCode: 0 } });
       const accounted = job.timing.phases.reduce((sum, { seconds }) => sum + seconds, 0);

@@ -137,7 +137,7 @@ describe('a pod', () => {
       command: `process.on('SIGTERM', () => { require('fs').writeFileSync('/data/outputs/last', 'l'); console.log('bye'); process.exit(5); }); ${sleeping}`,
     });
     await pod.runtime.stop(pod.pod, 5);
-    expect(await pod.runtime.observe(pod.pod)).toEqual({ kind: 'alive', ending: 'it is being deleted' });
+    expect(await pod.runtime.observe(pod.pod)).toMatchObject({ kind: 'alive', ending: 'it is being deleted' });
     const published = await pod.gateway.untilReport('publishOutputs');
     expect(pod.gateway.report('runAlgorithm')).toMatchObject({ outcome: 'exitUnknown' });
     expect(published).toMatchObject({ outcome: 'done', result: { exit: { exitCode: 5, finishedAtMs: expect.any(Number) } } });
@@ -291,11 +291,11 @@ describe('the runtime', () => {
     try {
       const pod = await aRunningPod();
       const runtime = pods.runtime({}, connectCluster({ kubeconfigPath: way.kubeconfig, namespace: pods.namespace.name }));
-      expect(await runtime.observe(pod.pod)).toEqual({ kind: 'alive' });
+      expect(await runtime.observe(pod.pod)).toMatchObject({ kind: 'alive' });
       await way.block();
       await expect(runtime.observe(pod.pod)).rejects.toMatchObject({ type: 'RuntimeUnavailable', retryAfterSeconds: 2 });
       await way.unblock();
-      expect(await runtime.observe(pod.pod)).toEqual({ kind: 'alive' });
+      expect(await runtime.observe(pod.pod)).toMatchObject({ kind: 'alive' });
     } finally {
       await way.close();
     }

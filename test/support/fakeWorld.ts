@@ -44,6 +44,8 @@ export type QueueOptions = NonNullable<PlaceQueuesDeps['queueOptions']>;
 export class FakeWorld {
   readonly pods = new Map<string, FakePod>();
   readonly records: JobRecord[] = [];
+  /** jobs whose results have a manifest, if they published any */
+  readonly manifests: string[] = [];
   readonly refusals: { jobId: string; type: string; reason: string }[] = [];
   readonly starts: PodRef[] = [];
   /** why pods came to nothing, as clients were told */
@@ -109,6 +111,8 @@ export class FakeWorld {
       },
       losses: { recordLoss: async (loss) => void this.losses.push(loss) },
       records: { recordJob: async (record) => void this.records.push(record), recordProgress: async () => undefined },
+      images: { recordImage: async () => undefined },
+      manifests: { manifestOf: async (jobId) => void this.manifests.push(jobId) },
       selfTests: {
         begin: async ({ environmentId }) => {
           if (this.selfTestFailure !== undefined) throw this.selfTestFailure;

@@ -25,26 +25,34 @@ export interface DownloadRequest {
 
 interface Half {
   readonly handle: FileHandle;
-  /** only where there is a digest to compare with */
-  hash: Hash | undefined;
+  /** of the bytes on the disk */
+  hash: Hash;
   /** on the disk */
   bytes: number;
 }
 
-const newHash = ({ sha256 }: PlannedFile): Hash | undefined => (sha256 === undefined ? undefined : createHash('sha256'));
+const newHash = (): Hash => createHash('sha256');
+
+/** What a whole file is. */
+export interface HashedBytes {
+  readonly sizeBytes: number;
+  /** lower-case hex */
+  readonly sha256: string;
+}
 
 /**
  * After the call `half` holds the whole file. A broken transfer goes on where it broke.
  * @throws PhaseFailure; a digest that does not match is final for the algorithm and worth one more transfer otherwise
  */
-export const downloadFile = async (request: DownloadRequest): Promise<void> => {
+export const downloadFile = async (request: DownloadRequest): Promise<HashedBytes> => {
   const handle = await open(request.half, constants.O_RDWR | constants.O_CREAT, 0o600);
   try {
-    const half: Half = { handle, hash: newHash(request.file), bytes: 0 };
+    const half: Half = { handle, hash: newHash(), bytes: 0 };
     await readPresent(half, request);
     await transferAll(half, request);
     // a block that failed half-way may have left more behind than there is
     await handle.truncate(half.bytes);
+    return { sizeBytes: half.bytes, sha256: half.hash.digest('hex') };
   } finally {
     await handle.close();
   }
@@ -55,7 +63,7 @@ const readPresent = async (half: Half, { count }: DownloadRequest): Promise<void
   for (;;) {
     const { bytesRead } = await half.handle.read(buffer, 0, buffer.length, half.bytes);
     if (bytesRead === 0) return;
-    half.hash?.update(buffer.subarray(0, bytesRead));
+    half.hash.update(buffer.subarray(0, bytesRead));
     half.bytes += bytesRead;
     count(bytesRead);
   }
@@ -88,7 +96,7 @@ const transferOnce = async (half: Half, { gateway, file, count, patienceMs, sign
   if (half.bytes > 0 && half.bytes === file.sizeBytes) return;
   const answer = await openRest(half, () => gateway.openFile(file.n, half.bytes, { idleMs: patienceMs, signal }));
   if (answer === undefined) return;
-  if (answer.status !== 206 && half.bytes > 0) await dropAll(half, file, count);
+  if (answer.status !== 206 && half.bytes > 0) await dropAll(half, count);
   const before = half.bytes;
   let received = 0;
   const blocks = createBlocks(half);
@@ -142,7 +150,7 @@ const writeBlock = async (half: Half, block: Buffer): Promise<void> => {
     const { bytesWritten } = await half.handle.write(block, done, block.length - done, half.bytes + done);
     done += bytesWritten;
   }
-  half.hash?.update(block);
+  half.hash.update(block);
   half.bytes += block.length;
 };
 
@@ -156,17 +164,17 @@ const openRest = async (half: Half, openFile: () => Promise<Answer>): Promise<An
   }
 };
 
-const dropAll = async (half: Half, file: PlannedFile, count: (bytes: number) => void): Promise<void> => {
+const dropAll = async (half: Half, count: (bytes: number) => void): Promise<void> => {
   await half.handle.truncate(0);
   count(-half.bytes);
   half.bytes = 0;
-  half.hash = newHash(file);
+  half.hash = newHash();
 };
 
 const verify = async (half: Half, { file, count }: DownloadRequest): Promise<void> => {
-  const digestIsRight = file.sha256 === undefined || half.hash?.copy().digest('hex') === file.sha256;
+  const digestIsRight = file.sha256 === undefined || half.hash.copy().digest('hex') === file.sha256;
   if (digestIsRight && (file.sizeBytes === undefined || file.sizeBytes === half.bytes)) return;
-  await dropAll(half, file, count);
+  await dropAll(half, count);
   if (!digestIsRight && file.role === 'algorithm') {
     throw new PhaseFailure(
       'AlgorithmChecksumMismatch',

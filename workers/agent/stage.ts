@@ -1,10 +1,12 @@
 /** Stages the plan's files below the data folder: concurrent, resumable, verified, within the job's limit. */
 
+import { createHash } from 'node:crypto';
 import { chmod, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, normalize } from 'node:path/posix';
-import type { Plan, PlannedFile } from '../gateway/protocol.ts';
+import type { Plan, PlannedFile, StagedInputs } from '../gateway/protocol.ts';
 import type { Gateway } from './client.ts';
-import { downloadFile } from './download.ts';
+import { digestOf } from './digest.ts';
+import { downloadFile, type DownloadRequest, type HashedBytes } from './download.ts';
 import { PhaseFailure } from './failures.ts';
 import { createLimit } from './patience.ts';
 import { enterPhase, type Progress } from './progress.ts';
@@ -24,10 +26,10 @@ const concurrentFiles = 4;
 /**
  * After the call every file of the plan lies at its place with its mode, and its digest, where one is given, is right.
  * Files that an earlier try completed are kept; half a file is gone on with.
- * @returns how many files and bytes there are
+ * @returns how many files and bytes there are, and what each of them is
  * @throws PhaseFailure with the phase's verdict; the first failure ends the other transfers
  */
-export const stageFiles = async (deps: StageDeps): Promise<{ readonly files: number; readonly bytes: number }> => {
+export const stageFiles = async (deps: StageDeps): Promise<StagedInputs> => {
   const { plan, dataFolder, progress } = deps;
   const announced = plan.files.reduce((sum, file) => sum + (file.sizeBytes ?? 0), 0);
   if (announced > plan.limits.inputBytes) throw tooLarge(plan.limits.inputBytes);
@@ -38,12 +40,13 @@ export const stageFiles = async (deps: StageDeps): Promise<{ readonly files: num
   const failed = new AbortController();
   const signal = AbortSignal.any([deps.signal, failed.signal]);
   const limit = createLimit(concurrentFiles);
+  const digests: NonNullable<StagedInputs['digests']> = [];
   const results = await Promise.allSettled(
     plan.files.map((file) =>
       limit(async () => {
         signal.throwIfAborted();
         try {
-          await stageFile({ ...deps, signal }, file, `${halves}/${file.n}`);
+          digests.push({ n: file.n, ...(await stageFile({ ...deps, signal }, file, `${halves}/${file.n}`)) });
         } catch (err) {
           failed.abort(err);
           throw err;
@@ -54,38 +57,43 @@ export const stageFiles = async (deps: StageDeps): Promise<{ readonly files: num
   );
   if (results.some(({ status }) => status === 'rejected')) throw signal.reason;
   await rm(halves, { recursive: true, force: true });
-  return { files: plan.files.length, bytes: progress.bytesDone };
+  digests.sort((one, other) => one.n - other.n);
+  return { files: plan.files.length, bytes: progress.bytesDone, digests };
 };
 
 const tooLarge = (limitBytes: number): PhaseFailure =>
   new PhaseFailure('InputTooLarge', `the inputs are larger than the ${limitBytes} bytes that this environment takes`, false);
 
-const stageFile = async (deps: StageDeps, file: PlannedFile, half: string): Promise<void> => {
+const stageFile = async (deps: StageDeps, file: PlannedFile, half: string): Promise<HashedBytes> => {
   const target = targetOf(deps.dataFolder, file);
   const present = await stat(target).catch(() => undefined);
   const count = (bytes: number): void => {
     deps.progress.bytesDone += bytes;
     if (deps.progress.bytesDone > deps.plan.limits.inputBytes) throw tooLarge(deps.plan.limits.inputBytes);
   };
-  if (present !== undefined) return count(present.size);
-  await mkdir(dirname(target), { recursive: true, mode: 0o755 });
-  if (file.content === undefined) {
-    await downloadFile({
-      gateway: deps.gateway,
-      file,
-      half,
-      count,
-      signal: deps.signal,
-      patienceMs: deps.plan.limits.transferPatienceSeconds * 1_000,
-    });
-  } else {
-    const bytes = Buffer.from(file.content, 'base64');
-    count(bytes.length);
-    await writeFile(half, bytes);
+  if (present !== undefined) {
+    count(present.size);
+    return { sizeBytes: present.size, sha256: await digestOf(target) };
   }
+  await mkdir(dirname(target), { recursive: true, mode: 0o755 });
+  const staged =
+    file.content === undefined ? await download(deps, { file, half, count }) : await writeInline(file.content, { half, count });
   await chmod(half, file.mode & 0o777);
   // a name appears with all its bytes or not at all
   await rename(half, target);
+  return staged;
+};
+
+const download = (deps: StageDeps, place: Pick<DownloadRequest, 'file' | 'half' | 'count'>): Promise<HashedBytes> => {
+  const { gateway, signal, plan } = deps;
+  return downloadFile({ ...place, gateway, signal, patienceMs: plan.limits.transferPatienceSeconds * 1_000 });
+};
+
+const writeInline = async (content: string, { half, count }: Pick<DownloadRequest, 'half' | 'count'>): Promise<HashedBytes> => {
+  const bytes = Buffer.from(content, 'base64');
+  count(bytes.length);
+  await writeFile(half, bytes);
+  return { sizeBytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
 };
 
 const targetOf = (dataFolder: string, { path, role }: PlannedFile): string => {

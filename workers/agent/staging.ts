@@ -1,5 +1,6 @@
 /** Staging again and again, for as long as the environment allows. */
 
+import type { StagedInputs } from '../gateway/protocol.ts';
 import type { StateFile } from './state.ts';
 import { failForGood, failForNow, PhaseFailure } from './failures.ts';
 import type { Gateway } from './client.ts';
@@ -18,7 +19,7 @@ export interface StagingDeps extends Omit<StageDeps, 'signal' | 'gateway'> {
  * it begin.
  * @returns never after a failure for good: the pod waits for its removal
  */
-export const untilStaged = async (deps: StagingDeps): Promise<{ readonly files: number; readonly bytes: number }> => {
+export const untilStaged = async (deps: StagingDeps): Promise<StagedInputs> => {
   const { gateway, plan, stateFile, cancelled } = deps;
   const { stageSeconds } = plan.limits;
   const late = new AbortController();

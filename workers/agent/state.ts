@@ -2,7 +2,7 @@
 
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
-import type { PhaseReport } from '../gateway/protocol.ts';
+import type { PhaseReport, StagedInputs } from '../gateway/protocol.ts';
 import type { LastWord } from './life.ts';
 
 /** How the algorithm ended, as it is reported. */
@@ -17,7 +17,7 @@ export interface AgentState {
   releasedAtMs: number | null;
   /** when the first agent of this pod began to stage */
   stagingSinceMs: number | null;
-  staged: { files: number; bytes: number } | null;
+  staged: StagedInputs | null;
   startedAtMs: number | null;
   startReported: boolean;
   /** bytes of the log that the gateway has */

@@ -66,7 +66,7 @@ export const createGateway = (deps: GatewayDeps): Express => {
   agent.get('/plan', pod(servePlan({ ...deps, resolveJob })));
   agent.get('/files/:n', pod(serveFile({ ...deps, resolveJob })));
   agent.post('/events', pod(takeEvents({ ledger, reports, gate }), express.json({ limit: eventsBody })));
-  agent.post('/reports', pod(takeReport({ ledger, reports }), express.json({ limit: reportsBody })));
+  agent.post('/reports', pod(takeReport({ ledger, reports, resolveJob }), express.json({ limit: reportsBody })));
   agent.put('/outputs/:n/parts/:k', pod(takePart(outputs)));
   agent.post('/outputs/:n/complete', pod(completeOutput(outputs), express.json({ limit: smallBody })));
   agent.get('/phases/:phase/attempt', pod(awaitAttempt({ workflows, ...clock })));

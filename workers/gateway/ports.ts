@@ -2,6 +2,7 @@
 
 import type { Readable } from 'node:stream';
 import type { PodRef } from '../../workflows/contract/job.ts';
+import type { StagedFile } from '../../workflows/contract/manifest.ts';
 import type { Admission, AssetSnapshot, JobSpec, ProviderListing } from '../../workflows/contract/spec.ts';
 import type { ComputeEnvironment } from '../../infra/environments/environments.ts';
 import type { ProgressRecord, ResultEntry } from '../../infra/ledger/ledger.ts';
@@ -20,6 +21,8 @@ export interface GatewayLedger {
   readAdmission(jobId: string): Promise<{ readonly spec: JobSpec; readonly admission: Admission }>;
   /** null for a job that no legacy Provider asked for */
   readProviderListing(jobId: string): Promise<ProviderListing | null>;
+  /** Remembers what was staged in a pod; the first word counts. */
+  recordStagedFiles(staged: PodRef & { readonly files: readonly StagedFile[] }): Promise<void>;
   recordProgress(record: ProgressRecord): Promise<void>;
   appendLog(piece: { readonly jobId: string; readonly podAttempt: number; readonly offset: number; readonly bytes: Buffer }): Promise<void>;
   recordResults(record: { readonly jobId: string; readonly podAttempt: number; readonly results: readonly ResultEntry[] }): Promise<void>;

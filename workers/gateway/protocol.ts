@@ -85,7 +85,14 @@ export const events = z.object({
   logs: z.array(z.object({ offset: z.number().int().nonnegative(), bytes: z.base64() })).default([]),
 });
 
-export const stagedInputs = z.object({ files: z.number().int(), bytes: z.number().int() });
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
+export const stagedInputs = z.object({
+  files: z.number().int(),
+  bytes: z.number().int(),
+  /** what lies at each place of the plan, by its number */
+  digests: z.array(z.object({ n: z.number().int().nonnegative(), sizeBytes: z.number().int().nonnegative(), sha256 })).optional(),
+});
 
 export const algorithmExit = z.object({
   exitCode: z.number().int().nullable(),
@@ -146,6 +153,7 @@ export type Plan = z.infer<typeof plan>;
 export type PlannedFile = z.infer<typeof plannedFile>;
 export type AgentProgress = z.infer<typeof agentProgress>;
 export type Events = z.infer<typeof events>;
+export type StagedInputs = z.infer<typeof stagedInputs>;
 export type OutputFile = z.infer<typeof outputFile>;
 export type PhaseReport = z.infer<typeof phaseReport>;
 export type Order = z.infer<typeof order>;

@@ -6,15 +6,17 @@ import type { AgentPhase, PodRef, PublishedOutputs } from '../../workflows/contr
 import { status } from '../../workflows/contract/status.ts';
 import { withoutSecrets } from '../../infra/process/logger.ts';
 import { askForExit, completePhase, failPhase, type ReportDeps, type ReportOutcome } from './phaseReports.ts';
+import type { ResolveJob } from './jobFiles.ts';
 import type { PodHandler } from './podAuthentication.ts';
 import type { GatewayLedger } from './ports.ts';
 import { Refusal, jobOver, malformed } from './problems.ts';
-import { phaseReport, type Order, type PhaseReport } from './protocol.ts';
+import { phaseReport, type Order, type PhaseReport, type StagedInputs } from './protocol.ts';
 import { resultEntriesOf } from './resultEntries.ts';
 
 export interface ReportsDeps {
-  readonly ledger: Pick<GatewayLedger, 'recordProgress' | 'recordResults'>;
+  readonly ledger: Pick<GatewayLedger, 'recordProgress' | 'recordResults' | 'recordStagedFiles'>;
   readonly reports: ReportDeps;
+  readonly resolveJob: ResolveJob;
 }
 
 /** 200 once the report is taken, also when an earlier copy was; 503 while nothing waits for it yet; 410 when the job is over. */
@@ -34,7 +36,8 @@ export const takeReport = (deps: ReportsDeps): PodHandler =>
     }
   };
 
-const forward = async ({ ledger, reports }: ReportsDeps, pod: PodRef, report: PhaseReport): Promise<ReportOutcome> => {
+const forward = async (deps: ReportsDeps, pod: PodRef, report: PhaseReport): Promise<ReportOutcome> => {
+  const { ledger, reports } = deps;
   switch (report.outcome) {
     case 'exitUnknown':
       return askForExit(reports)(pod, lookAgain('the agent does not know how the algorithm ended: the runtime is asked'));
@@ -47,11 +50,33 @@ const forward = async ({ ledger, reports }: ReportsDeps, pod: PodRef, report: Ph
       if (report.retryable) await ledger.recordProgress({ ...pod, status: phaseStatus[report.phase], reason: failure.message });
       return failPhase(reports)(report.phase, pod, failure);
     }
-    case 'done':
-      return completePhase(reports)(report.phase, pod, await recordDone(ledger, pod, report));
+    case 'done': {
+      // side by side: nothing waits for the digests before the job has ended, and a report that fails is repeated
+      const noted = report.phase === 'stageInputs' ? noteStaged(deps, pod, report.result) : undefined;
+      const [outcome] = await Promise.all([recordDone(ledger, pod, report).then(completePhaseOf(reports, report.phase, pod)), noted]);
+      return outcome;
+    }
     default:
       return report satisfies never;
   }
+};
+
+const completePhaseOf =
+  (reports: ReportDeps, phase: AgentPhase, pod: PodRef) =>
+  (result: unknown): Promise<ReportOutcome> =>
+    completePhase(reports)(phase, pod, result);
+
+/** Keeps what was staged, for the manifest of the results. Agents of earlier releases do not tell. */
+const noteStaged = async ({ ledger, resolveJob }: ReportsDeps, pod: PodRef, { digests }: StagedInputs): Promise<void> => {
+  if (digests === undefined) return;
+  const { spec, files } = await resolveJob(pod.jobId);
+  if (spec.surface === 'selfTest') return;
+  const staged = digests.map(({ n, sizeBytes, sha256 }) => {
+    const planned = files[n]?.planned;
+    if (planned === undefined) throw malformed('the plan has no such file');
+    return { path: planned.path, role: planned.role, sizeBytes, sha256 };
+  });
+  await ledger.recordStagedFiles({ ...pod, files: staged });
 };
 
 /** Makes the next attempt start at once; that one asks the runtime. */
@@ -89,8 +114,10 @@ const recordDone = async (
   report: Extract<PhaseReport, { outcome: 'done' }>,
 ): Promise<unknown> => {
   switch (report.phase) {
-    case 'stageInputs':
-      return report.result;
+    case 'stageInputs': {
+      const { files, bytes } = report.result;
+      return { files, bytes };
+    }
     case 'runAlgorithm':
       await ledger.recordProgress({
         ...pod,

@@ -15,6 +15,7 @@ import { findEnvironment, type ComputeEnvironment } from '../../infra/environmen
 import { withdrawalOf } from '../../infra/environments/standing.ts';
 import { connectLedger, migrateLedger } from '../../infra/ledger/connect.ts';
 import { createLedger, type Ledger } from '../../infra/ledger/ledger.ts';
+import { createManifests, type Manifests } from '../../infra/manifest/manifests.ts';
 import type { Ocean } from '../../infra/ocean/ocean.ts';
 import { openOcean } from '../../infra/ocean/openOcean.ts';
 import { createProviderListings } from '../../infra/ocean/providerListing.ts';
@@ -41,9 +42,12 @@ import { findSealTargets } from './sealTargets.ts';
 import { createSelfTests } from './selfTests.ts';
 import { bundleWorkflows, createWorker, installRuntime } from './worker.ts';
 
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+
 /** The adapters that the activities are joined with. */
 interface Adapters {
   readonly ledger: Ledger;
+  readonly manifests: Manifests;
   readonly ocean: Pick<Ocean, 'admit' | 'guardedFetch'>;
   readonly pods: PodRuntime;
   readonly workflows: OpenWorkflows;
@@ -94,7 +98,7 @@ const joinSelfTests = (
 });
 
 const joinActivities = (adapters: Adapters): ActivityDeps => {
-  const { ledger, ocean, pods, workflows, queues, starter, keyring, environments, config } = adapters;
+  const { ledger, manifests, ocean, pods, workflows, queues, starter, keyring, environments, config } = adapters;
   const environmentOf = (id: string): ComputeEnvironment => {
     const environment = findEnvironment(environments, id);
     if (environment === undefined) throw new JobFailure('RequestInvalid', notOffered(id));
@@ -150,6 +154,8 @@ const joinActivities = (adapters: Adapters): ActivityDeps => {
     }),
     pods,
     records: ledger,
+    images: ledger,
+    manifests,
     refusals: ledger,
     openJobs: ledger,
     workflows,
@@ -184,6 +190,7 @@ const start = async (): Promise<RunningProcess> => {
     activities: createActivities(
       joinActivities({
         ...{ ledger, ocean, pods, keyring, environments, config, clusterUrl, registry, owner: ocean.providerAddress },
+        manifests: createManifests({ ledger, privateKey: config.C2D_PROVIDER_PRIVATE_KEY, version }),
         workflows: openWorkflows(temporal.client),
         queues: createPlaceQueues({ client: temporal.client, maxJobsOf: (queue) => maxJobsOf(environments, queue) }),
         starter: createJobStarter({ client: temporal.client, heartbeatSeconds: config.C2D_SILENCE_SECONDS }),

@@ -82,6 +82,8 @@ export interface PodResources {
 export type PodOutcome =
   | {
       readonly kind: 'alive';
+      /** what the algorithm runs in, by the runtime's own name: a digest or an id, `sha256:…`; absent when it does not tell (yet) */
+      readonly image?: string;
       /** why the algorithm has not begun, for people: `waiting for a node: Insufficient cpu`; absent when nothing is known to be amiss */
       readonly waiting?: string;
       /** only beside `waiting`: the agent runs already and works meanwhile */
@@ -93,6 +95,7 @@ export type PodOutcome =
     }
   | {
       readonly kind: 'ended';
+      readonly image?: string;
       readonly exitCode: number;
       readonly oomKilled: boolean;
       readonly startedAtMs: number;

@@ -201,6 +201,7 @@ const v1Rows: readonly OwnedRow[] = [
   v1Row('readLog', 'log', ({ jobs }) => ({ method: 'GET', path: `/api/v1/jobs/${jobs.ended}/logs` }), { other: 404, granted: withCanary(200) }),
   v1Row('readResults', 'results', ({ jobs }) => ({ method: 'GET', path: `/api/v1/jobs/${jobs.ended}/results` }), { other: 404, granted: withCanary(200) }),
   v1Row('readJobResult', 'result', ({ jobs }) => ({ method: 'GET', path: `/api/v1/jobs/${jobs.ended}/results/0` }), { other: 404, granted: withCanary(200) }),
+  v1Row('readManifest', 'manifest', ({ jobs }) => ({ method: 'GET', path: `/api/v1/jobs/${jobs.ended}/manifest` }), { other: 404, granted: 200 }),
   v1Row('stopJob', 'job', ({ jobs }) => ({ method: 'POST', path: `/api/v1/jobs/${jobs.running}/stop` }), { other: 404, granted: withCanary(200) }),
   v1Row('listJobs', 'jobs', () => ({ method: 'GET', path: '/api/v1/jobs' }), { other: /^200 .*"jobs":\[\]/, granted: withCanary(200) }),
   v1Row('checkJob', 'order', (scene) => ({ method: 'POST', path: '/api/v1/checks', body: v1Start(scene) }), { other: /^200 .*"OrderInvalid"/, granted: 200 }),

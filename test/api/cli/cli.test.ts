@@ -5,10 +5,12 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Wallet, encryptKeystoreJson } from 'ethers';
 import type { CheckAnswer, JobDetails } from '../../../api/v1/schemas.ts';
+import { signStatement } from '../../../infra/manifest/manifests.ts';
 import { JobFailure } from '../../../workflows/contract/failures.ts';
+import type { Envelope, ManifestStatement } from '../../../workflows/contract/manifest.ts';
 import { status } from '../../../workflows/contract/status.ts';
 import { aJobId } from '../../support/builders.ts';
-import { openSurface, type Surface } from '../v1/support/surface.ts';
+import { manifestKey, openSurface, type Surface } from '../v1/support/surface.ts';
 import { aWallet } from '../support/consumer.ts';
 import { startFaultyProxy, type Fault } from './support/faultyProxy.ts';
 import { runCli, startCli, type CliEnd, type CliSurroundings } from './support/runCli.ts';
@@ -34,6 +36,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64');
 const withKey = (...args: string[]): string[] => ['--url', surface.url, '--key-file', keyFile, '--patience', '10', ...args];
 const c2d = async (args: readonly string[], surroundings?: CliSurroundings): Promise<CliEnd> => {
   const end = await runCli(args, surroundings);
@@ -69,6 +72,7 @@ describe('help and options', () => {
       'watch',
       'logs',
       'results',
+      'verify',
       'stop',
       'Exit codes:',
       'C2D_KEY_FILE',
@@ -374,9 +378,15 @@ describe('results', () => {
     expect(list.stdout.split('\n')[0]).toBe(`0  a.csv  3 B  ${createHash('sha256').update('1,2').digest('hex')}`);
     const output = path.join(folder, 'fetched');
     expect((await c2d(withKey('results', id, '-o', output))).code).toBe(0);
-    expect((await readdir(output)).toSorted()).toEqual(['.._evil', 'a.csv', 'nested%2Fb']);
+    expect((await readdir(output)).toSorted()).toEqual(['.._evil', `${id}.manifest.json`, 'a.csv', 'nested%2Fb'].toSorted());
     expect(await readFile(path.join(output, 'nested%2Fb'), 'utf8')).toBe('deep');
     expect((await c2d(withKey('results', id, '--index', '9'))).code).toBe(2);
+  });
+
+  test('of a job that still runs have no manifest yet, and that is no failure', async () => {
+    const id = await startJob();
+    const output = path.join(folder, 'early');
+    expect(await c2d(withKey('results', id, '-o', output))).toMatchObject({ code: 0, stderr: '' });
   });
 
   test('are taken up where they broke off', async () => {
@@ -444,4 +454,87 @@ describe('status, list and stop', () => {
 test('the key is in nothing that was written', () => {
   expect(spoken.length).toBeGreaterThan(40);
   expect(spoken.join('').toLowerCase()).not.toContain(wallet.privateKey.slice(2, 34).toLowerCase());
+});
+
+describe('verify', () => {
+  const provider = new Wallet(manifestKey).address;
+  const fetched = async (name: string) => {
+    const id = await startJob();
+    await surface.finish(id, { 'a.csv': '1,2', 'nested%2Fb': 'deep' });
+    const output = path.join(folder, name);
+    await c2d(withKey('results', id, '-o', output));
+    return { id, output, manifest: path.join(output, `${id}.manifest.json`) };
+  };
+  /** without a service, and without a key */
+  const verify = (...args: string[]) => c2d(['--url', 'http://127.0.0.1:1', 'verify', ...args]);
+
+  test('tells who signed, and that every file is what was published', async () => {
+    const { id, output, manifest } = await fetched('genuine');
+    const plain = await verify(manifest, '--results', output, '--provider', provider.toLowerCase());
+    expect([plain.code, plain.stderr]).toEqual([0, '']);
+    for (const text of [`signed by    ${provider}`, id, `good         ${path.join(output, 'a.csv')}`]) expect(plain.stdout).toContain(text);
+    const told = JSON.parse((await verify('--json', manifest)).stdout) as unknown;
+    expect(told).toMatchObject({ job: id, signer: provider, consumer: wallet.address, files: [] });
+  });
+
+  test.each<[string, (output: string) => Promise<void>, string]>([
+    ['changed', (output) => writeFile(path.join(output, 'a.csv'), '1,3'), 'different    '],
+    ['longer', (output) => writeFile(path.join(output, 'a.csv'), '1,2,3'), 'different    '],
+    ['missing', (output) => rm(path.join(output, 'a.csv')), 'missing      '],
+  ])('a file that is %s is exit code 6', async (what, spoil, verdict) => {
+    const { output, manifest } = await fetched(what);
+    await spoil(output);
+    const { code: exit, stdout } = await verify(manifest, '-r', output);
+    expect([exit, stdout]).toEqual([6, expect.stringContaining(`${verdict}${path.join(output, 'a.csv')}`)]);
+  });
+
+  test.each<[string, (envelope: Envelope, statement: ManifestStatement) => unknown, RegExp]>([
+    [
+      'whose statement was changed',
+      (envelope, { predicate, ...rest }) => ({ ...envelope, payload: encode({ ...rest, predicate: { ...predicate, consumer: '0x0' } }) }),
+      /not signed by the provider that it names/,
+    ],
+    ['that somebody else signed', (_envelope, statement) => signStatement(statement, `0x${'77'.repeat(32)}`), /not signed by the provider/],
+    [
+      'that somebody else signed in their own name',
+      (_envelope, { predicate, ...rest }) =>
+        signStatement(
+          {
+            ...rest,
+            predicate: { ...predicate, provider: { ...predicate.provider, address: new Wallet(`0x${'77'.repeat(32)}`).address } },
+          },
+          `0x${'77'.repeat(32)}`,
+        ),
+      /not by 0x/,
+    ],
+    ['without a signature', (envelope) => ({ ...envelope, signatures: [] }), /not signed by the provider/],
+    [
+      'with a signature that is none',
+      ({ signatures, ...rest }) => ({ ...rest, signatures: [{ ...signatures[0], sig: 'AAAA' }] }),
+      /the signature is not one/,
+    ],
+    [
+      'of another kind',
+      (_envelope, statement) => signStatement({ ...statement, predicateType: 'urn:other' as never }, manifestKey),
+      /no manifest: predicateType/,
+    ],
+    [
+      'whose subjects and outputs differ',
+      (_envelope, statement) => signStatement({ ...statement, subject: [] }, manifestKey),
+      /subjects and its outputs differ/,
+    ],
+    ['that is no envelope', () => [], /no manifest/],
+  ])('a manifest %s is exit code 6', async (_what, forge, message) => {
+    const { manifest } = await fetched('forged');
+    const envelope = JSON.parse(await readFile(manifest, 'utf8')) as Envelope;
+    const statement = JSON.parse(Buffer.from(envelope.payload, 'base64').toString()) as ManifestStatement;
+    await writeFile(manifest, JSON.stringify(forge(envelope, statement)));
+    const { code: exit, stderr } = await verify(manifest, '-p', provider);
+    expect([exit, stderr]).toEqual([6, expect.stringMatching(message)]);
+  });
+
+  test('a manifest that is not there is a mistake of the caller', async () => {
+    expect((await verify(path.join(folder, 'nowhere'))).code).toBe(2);
+    expect((await verify(path.join(folder, 'nowhere'), '-p', 'me')).code).toBe(2);
+  });
 });

@@ -16,6 +16,7 @@ import { createRates } from '../../../api/rates.ts';
 import { createTokens } from '../../../api/tokens.ts';
 import { createJwts } from '../../../infra/crypto/jwt.ts';
 import { computeEnvironments } from '../../../infra/environments/environments.ts';
+import { createManifests } from '../../../infra/manifest/manifests.ts';
 import { createLogger } from '../../../infra/process/logger.ts';
 import { isJobFailure } from '../../../workflows/contract/failures.ts';
 import { openTestLedger, type TestLedger } from '../../support/databases.ts';
@@ -77,6 +78,7 @@ const depsOf = (world: World, opened: TestLedger, over: Partial<ClassicDeps>): C
   ledger: { ...opened.ledger, watchJob: () => () => undefined },
   jobs: judgeJobs(world, opened, []),
   results: storageOf(new Map()),
+  manifests: createManifests({ ledger: opened.ledger, privateKey: `0x${'5a'.repeat(32)}`, version: '0.1.0' }),
   assets: world.ocean,
   orders: world.ocean.classic,
   tokens: createTokens({ jwts: createJwts(opened.keyring), ledger: opened.ledger, longestSeconds: 3_600 }),

@@ -302,6 +302,7 @@ export const aWorld = (over: Partial<ApiDeps> = {}) => {
         return Readable.from([range === undefined ? bytes : bytes.subarray(range.start, range.end + 1)]);
       },
     },
+    manifests: { manifestOf: async () => null },
     assets: {
       async resolve(did) {
         const ddo = ddos.get(did);

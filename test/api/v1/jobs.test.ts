@@ -287,7 +287,7 @@ describe('POST /api/v1/jobs/{id}/stop', () => {
 });
 
 describe('whose job it is', () => {
-  const paths = ['', '/events', '/logs', '/results', '/results/0'];
+  const paths = ['', '/events', '/logs', '/results', '/results/0', '/manifest'];
 
   test('for a stranger a job does not exist, on no path', async () => {
     const id = await startOne(alice);
@@ -305,7 +305,7 @@ describe('whose job it is', () => {
     const id = await startOne(alice, { additionalViewers: [bob.wallet.address] });
     await surface.finish(id, { a: 'result' });
     const codes = await Promise.all(paths.map(async (path) => (await bob.call(`/api/v1/jobs/${id}${path}`)).status));
-    expect(codes).toEqual([404, 404, 200, 200, 200]);
+    expect(codes).toEqual([404, 404, 200, 200, 200, 200]);
     expect((await bob.call(`/api/v1/jobs/${id}/stop`, { method: 'POST' })).status).toBe(404);
     expect((await bob.call(`/api/v1/jobs/${id}/results/0`)).text).toBe('result');
   });

@@ -1,9 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { Wallet } from 'ethers';
+import { verifyManifest } from '../../../api/cli/manifest.ts';
 import { parseEvents, type ServerEvent } from '../../../api/cli/eventParser.ts';
 import { followJob } from '../../../api/v1/jobEvents.ts';
 import { status } from '../../../workflows/contract/status.ts';
 import { aJobRow, aWorld } from '../support/fakes.ts';
-import { openCaller, openSurface, problemIn, startOne, type Caller, type Surface } from './support/surface.ts';
+import { manifestKey, openCaller, openSurface, problemIn, startOne, type Caller, type Surface } from './support/surface.ts';
 
 let surface: Surface;
 let alice: Caller;
@@ -181,6 +183,33 @@ describe('GET /api/v1/jobs/{id}/logs', () => {
 
   test.each(['?offset=-1', '?offset=x', '?follow=maybe', '?of=1'])('%s is refused', async (query) => {
     expect((await logs(await startOne(alice), query)).status).toBe(400);
+  });
+});
+
+describe('GET /api/v1/jobs/{id}/manifest', () => {
+  test('is signed by the provider, says what was published, and never changes', async () => {
+    const id = await startOne(alice);
+    const early = await alice.call(`/api/v1/jobs/${id}/manifest`);
+    expect([early.status, early.body]).toEqual([
+      404,
+      expect.objectContaining({ detail: 'There is no manifest: the job has not ended yet' }),
+    ]);
+    await surface.finish(id, { 'a.csv': '0123456789', 'algorithm.log': 'log' });
+    const answer = await alice.call(`/api/v1/jobs/${id}/manifest`);
+    expect(answer.headers.get('content-type')).toBe('application/vnd.dsse.envelope.v1+json');
+    const { signer, statement } = verifyManifest(answer.text, new Wallet(manifestKey).address);
+    expect(signer).toBe(new Wallet(manifestKey).address);
+    expect(statement.predicate).toMatchObject({ job: { id, status: 70, exitCode: 0 }, outputs: [{ name: 'a.csv', sizeBytes: 10 }, {}] });
+    expect((await alice.call(`/api/v1/jobs/${id}/manifest`)).text).toBe(answer.text);
+  });
+
+  test('does not exist for a job that ended without results', async () => {
+    const id = await startOne(alice);
+    const end = { status: 31, reason: 'no data', exitCode: null, oomKilled: false };
+    await surface.ledger.recordJob({ jobId: id, podAttempt: 1, status: 31, reason: 'no data', end });
+    expect((await alice.call(`/api/v1/jobs/${id}/manifest`)).body).toMatchObject({
+      detail: 'There is no manifest: the job has published nothing',
+    });
   });
 });
 

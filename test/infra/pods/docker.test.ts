@@ -111,7 +111,7 @@ describe('a pod', () => {
     const plans = (): number => pod.gateway.requests.filter((request) => request.endsWith('/plan')).length;
     process.kill((await pod.inspect('agent')).State.Pid, 'SIGKILL');
     await pod.gateway.until(() => plans() === 2, 'the second life of the agent');
-    expect(await pod.runtime.observe(pod.pod)).toEqual({ kind: 'alive' });
+    expect(await pod.runtime.observe(pod.pod)).toEqual({ kind: 'alive', image: expect.stringMatching(/^sha256:[0-9a-f]{64}$/) as string });
     await pod.runtime.stop(pod.pod, 10);
     await pod.gateway.untilReport('publishOutputs');
     expect(exitOf(pod)).toMatchObject({ exitCode: 5, oomKilled: false, end: 'ran' });

@@ -30,7 +30,15 @@ describe('stageFiles', () => {
       aFile({ n: 1, path: 'transformations/algorithm', mode: 0o755, role: 'algorithm' }),
       aFile({ n: 2, path: 'ddos/abc', role: 'platform', content: Buffer.from('{}').toString('base64') }),
     ]);
-    expect(await stage()).toEqual({ files: 3, bytes: 2 * bytes.length + 2 });
+    expect(await stage()).toEqual({
+      files: 3,
+      bytes: 2 * bytes.length + 2,
+      digests: [
+        { n: 0, sizeBytes: bytes.length, sha256: digest(bytes) },
+        { n: 1, sizeBytes: bytes.length, sha256: digest(bytes) },
+        { n: 2, sizeBytes: 2, sha256: digest(Buffer.from('{}')) },
+      ],
+    });
     expect(await readFile(`${folder}/inputs/abc/0`)).toEqual(bytes);
     expect((await stat(`${folder}/transformations/algorithm`)).mode & 0o777).toBe(0o755);
     expect((await stat(`${folder}/inputs/abc`)).mode & 0o777).toBe(0o755);
@@ -48,7 +56,7 @@ describe('stageFiles', () => {
       res.write(bytes.subarray(0, 100_000), () => res.destroy());
       return true;
     };
-    await stage();
+    expect(await stage()).toMatchObject({ digests: [{ n: 0, sha256: digest(bytes) }] });
     expect(await readFile(`${folder}/inputs/abc/0`)).toEqual(bytes);
     expect(ranges).toEqual([undefined, expect.stringMatching(/^bytes=[1-9]\d*-$/)]);
   });
@@ -59,10 +67,12 @@ describe('stageFiles', () => {
     await writeFile(`${folder}/.staging/0`, bytes.subarray(0, 5));
     const ranges: (string | undefined)[] = [];
     server.intercept = (req) => (ranges.push(req.headers.range), false);
-    await stage();
+    const first = await stage();
     expect(ranges).toEqual(['bytes=5-']);
     expect(await readFile(`${folder}/inputs/abc/0`)).toEqual(bytes);
-    await stage();
+    // what is there already is told as it lies there
+    expect(await stage()).toEqual(first);
+    expect(first.digests).toEqual([{ n: 0, sizeBytes: bytes.length, sha256: digest(bytes) }]);
     expect(ranges).toHaveLength(1);
   });
 

@@ -19,6 +19,7 @@ import { localStore } from '../../../infra/storage/local.ts';
 import { createGateway, type GatewayDeps } from '../../../workers/gateway/app.ts';
 import { createGatewayMetrics } from '../../../workers/gateway/metrics.ts';
 import type { GatewayLedger } from '../../../workers/gateway/ports.ts';
+import type { StagedFile } from '../../../workflows/contract/manifest.ts';
 import type { Admission, AssetSnapshot, JobSpec, ProviderListing } from '../../../workflows/contract/spec.ts';
 import type { PodRef } from '../../../workflows/contract/job.ts';
 import { FakeTemporal } from './fakeTemporal.ts';
@@ -70,6 +71,7 @@ export class FakeLedger implements GatewayLedger {
   readonly progress: ProgressRecord[] = [];
   readonly log = new Map<number, string>();
   results: readonly ResultEntry[] | null = null;
+  staged: readonly StagedFile[] | null = null;
   listing: ProviderListing | null = null;
   readonly #job: { readonly spec: JobSpec; readonly admission: Admission };
 
@@ -85,6 +87,9 @@ export class FakeLedger implements GatewayLedger {
   async recordProgress(record: ProgressRecord) {
     if (this.broken) throw new Error('connection terminated: postgres://user:secret@db');
     this.progress.push(record);
+  }
+  async recordStagedFiles({ files }: { files: readonly StagedFile[] }) {
+    this.staged ??= files;
   }
   async readProviderListing() {
     return this.listing;

@@ -103,6 +103,29 @@ describe('POST reports', () => {
     expect(ledger.progress).toMatchObject([{ status: 60 }]);
   });
 
+  test('what was staged is kept with its place and digest, and stays out of the history', async () => {
+    const { post, temporal, ledger } = await startGateway();
+    const activity = temporal.start('stageInputs/1');
+    const digests = [{ n: 0, sizeBytes: 2, sha256: 'a'.repeat(64) }];
+    expect((await post('/reports', { ...staged, result: { ...staged.result, digests } })).status).toBe(200);
+    expect(activity.result).toEqual({ files: 2, bytes: 30 });
+    expect(ledger.staged).toEqual([{ path: 'inputs/algoCustomData.json', role: 'platform', sizeBytes: 2, sha256: 'a'.repeat(64) }]);
+  });
+
+  test('an agent of an earlier release tells no digests', async () => {
+    const { post, temporal, ledger } = await startGateway();
+    temporal.start('stageInputs/1');
+    expect((await post('/reports', staged)).status).toBe(200);
+    expect(ledger.staged).toBeNull();
+  });
+
+  test('a digest of a file that is not planned is refused', async () => {
+    const { post, temporal } = await startGateway();
+    temporal.start('stageInputs/1');
+    const digests = [{ n: 99, sizeBytes: 2, sha256: 'a'.repeat(64) }];
+    expect((await post('/reports', { ...staged, result: { ...staged.result, digests } })).status).toBe(400);
+  });
+
   test.each([
     ['stageInputs', 30],
     ['publishOutputs', 60],

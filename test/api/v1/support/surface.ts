@@ -10,6 +10,7 @@ import { problem as problemSchema, type Problem } from '../../../../api/v1/schem
 import { createJwts } from '../../../../infra/crypto/jwt.ts';
 import { listenForChanges } from '../../../../infra/ledger/changes.ts';
 import type { Ledger, ResultEntry } from '../../../../infra/ledger/ledger.ts';
+import { createManifests } from '../../../../infra/manifest/manifests.ts';
 import { listen } from '../../../../infra/process/listen.ts';
 import { JobFailure } from '../../../../workflows/contract/failures.ts';
 import type { JobSpec } from '../../../../workflows/contract/spec.ts';
@@ -51,6 +52,9 @@ export class LedgerJobs implements JobStarter {
   }
 }
 
+/** Signs the manifests. */
+export const manifestKey = `0x${'5a'.repeat(32)}`;
+
 /** Opens the surface. Close it in `afterAll`. */
 export const openSurface = async (over: Partial<ApiDeps> = {}) => {
   const { ledger, url: databaseUrl, keyring, close } = await openTestLedger();
@@ -64,6 +68,7 @@ export const openSurface = async (over: Partial<ApiDeps> = {}) => {
     ...deps,
     ledger: { ...ledger, watchJob: (jobId, onChange) => changes.watch(jobId, onChange) },
     jobs,
+    manifests: createManifests({ ledger, privateKey: manifestKey, version: deps.version }),
     tokens: createTokens({ jwts: createJwts(keyring), ledger, longestSeconds: 3_600 }),
     assets: { ...deps.assets, examine: async () => reasons },
     withdrawals: async () => withdrawn,
@@ -127,8 +132,8 @@ export const judge = (method: string, path: string, { status, headers, text, bod
     expect(problemSchema.parse(body).status).toBe(status);
     return;
   }
-  if (described.contentType === 'application/json') {
-    expect(type).toBe('application/json');
+  if (/json$/.test(described.contentType)) {
+    expect(type).toBe(described.contentType);
     described.schema.parse(body);
   } else described.schema.parse(text);
 };
