@@ -6,6 +6,7 @@ import path from 'node:path';
 import type { z } from 'zod';
 import type { environmentList } from '../v1/environmentSchemas.ts';
 import type { CheckAnswer, JobDetails, jobPage, resultList } from '../v1/schemas.ts';
+import { createFileDecrypter } from './decrypt.ts';
 import { download, fileNameOf } from './download.ts';
 import { Exit, exits, usageError, type ExitCode } from './exits.ts';
 import { awaitEnd, readLog } from './follow.ts';
@@ -14,11 +15,14 @@ import { checkFiles, readManifestFile, verifyManifest } from './manifest.ts';
 import { sealRegistryAuth } from './registryAuth.ts';
 import type { Session } from './session.ts';
 import { say, type Terminal } from './terminal.ts';
+import type { Signer } from './wallet.ts';
 import { checkText, detailText, environmentsText, eventText, listText, resultsText, sizeText, stateText, verifiedText } from './texts.ts';
 
 /** What a command works with. */
 export interface CommandContext {
   readonly session: Session;
+  /** opened when it is needed, once */
+  readonly signer: () => Promise<Signer>;
   readonly terminal: Terminal;
   /** output for programs: one JSON text, or one per line where things go on */
   readonly json: boolean;
@@ -47,9 +51,9 @@ export const showToken = async (context: CommandContext): Promise<ExitCode> => {
   return exits.ok;
 };
 
-const describe = async ({ session, terminal }: CommandContext, options: JobOptions): Promise<RequestBody> => ({
-  ...(await readJob(options, terminal)),
-  ...(await sealRegistryAuth(session, options.registryAuth)),
+const describe = async (context: CommandContext, options: JobOptions): Promise<RequestBody> => ({
+  ...(await readJob(options, context)),
+  ...(await sealRegistryAuth(context.session, options.registryAuth)),
 });
 
 export const checkJob = async (context: CommandContext, options: JobOptions): Promise<ExitCode> => {
@@ -194,4 +198,21 @@ export const verify = async (context: CommandContext, manifest: string, { result
   const { job, consumer } = statement.predicate;
   tell(context, { job: job.id, consumer, signer, files }, verifiedText(statement, signer, files));
   return files.every(({ verdict }) => verdict === 'good') ? exits.ok : exits.notGenuine;
+};
+
+/** Where decrypted files go. */
+export interface DecryptOptions {
+  /** absent: beside each file */
+  readonly output?: string;
+}
+
+/** Stops at the first file that does not open; what was opened before stays. */
+export const decryptFiles = async (context: CommandContext, files: readonly string[], { output }: DecryptOptions): Promise<ExitCode> => {
+  const { privateKey } = await context.signer();
+  const decrypter = createFileDecrypter(privateKey);
+  for (const file of files) {
+    const opened = await decrypter.open(file, output);
+    tell(context, { file, opened }, opened);
+  }
+  return exits.ok;
 };

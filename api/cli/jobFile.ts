@@ -2,8 +2,10 @@
 
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
+import { SigningKey } from 'ethers';
 import { usageError } from './exits.ts';
 import type { Terminal } from './terminal.ts';
+import type { Signer } from './wallet.ts';
 
 /** Options that describe a job; lists are in the order given. */
 export interface JobOptions {
@@ -22,6 +24,8 @@ export interface JobOptions {
   readonly queue?: number;
   /** a file, sealed by `registryAuth.ts` */
   readonly registryAuth?: string;
+  /** a public key, or `self` */
+  readonly encryptTo?: string;
 }
 
 /** A request as it will be sent; the service judges it. */
@@ -89,9 +93,19 @@ const algorithmOf = async (options: JobOptions, terminal: Terminal): Promise<Req
   return { meta: { container, ...(code !== undefined && { rawcode: await readInput(code, terminal) }) }, ...withVariables };
 };
 
+/** What a description may need beside its options. */
+export interface JobSurroundings {
+  readonly terminal: Terminal;
+  readonly signer: () => Promise<Pick<Signer, 'privateKey'>>;
+}
+
+const recipientOf = async (encryptTo: string, { signer }: JobSurroundings): Promise<string> =>
+  encryptTo === 'self' ? SigningKey.computePublicKey((await signer()).privateKey, true) : encryptTo;
+
 /** Options win over the file. @throws Exit `usage` */
-export const readJob = async (options: JobOptions, terminal: Terminal): Promise<RequestBody> => {
-  const { file, environment, free, dataset, resource, viewer, duration, queue } = options;
+export const readJob = async (options: JobOptions, surroundings: JobSurroundings): Promise<RequestBody> => {
+  const { terminal } = surroundings;
+  const { file, environment, free, dataset, resource, viewer, duration, queue, encryptTo } = options;
   const algorithm = await algorithmOf(options, terminal);
   return {
     ...(await readBase(file, terminal)),
@@ -103,5 +117,6 @@ export const readJob = async (options: JobOptions, terminal: Terminal): Promise<
     ...(viewer !== undefined && { additionalViewers: viewer }),
     ...(duration !== undefined && { maxJobDuration: duration }),
     ...(queue !== undefined && { queueMaxWaitTime: queue }),
+    ...(encryptTo !== undefined && { encryption: { recipient: await recipientOf(encryptTo, surroundings) } }),
   };
 };

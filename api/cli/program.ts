@@ -7,7 +7,7 @@ import { createHttp } from './http.ts';
 import type { JobOptions } from './jobFile.ts';
 import { createSession } from './session.ts';
 import { note, type Terminal } from './terminal.ts';
-import { openSigner, type KeyPlaces } from './wallet.ts';
+import { openSigner, type KeyPlaces, type Signer } from './wallet.ts';
 
 interface GlobalOptions extends KeyPlaces {
   readonly url: string;
@@ -40,7 +40,7 @@ Exit codes:
   3  the service refused the request; check: the job would be refused
   4  the service cannot be reached or cannot serve now
   5  something unforeseen
-  6  verify: the manifest is not genuine, or a file is missing or different
+  6  verify: the manifest is not genuine, or a file is missing or different; decrypt: not encrypted to you, or changed
 
 Keys are read from files only. The same options can be set as C2D_URL, C2D_KEY_FILE, C2D_KEYSTORE and C2D_PASSWORD_FILE.`;
 
@@ -65,6 +65,7 @@ const describeJob = (command: Command): Command =>
     .option('--resource <id=amount>', 'cpu in cores, ram and disk in GiB, devices in units; may be repeated', collect)
     .option('--duration <seconds>', 'longest run time', readNumber)
     .option('--queue <seconds>', 'longest wait for a place', readNumber)
+    .option('--encrypt-to <key>', 'encrypt results to this public key; self: to your own')
     .option('--viewer <address>', 'who else may read results and log; may be repeated', collect)
     .addHelpText('after', helpOnJobs);
 
@@ -131,6 +132,13 @@ const addOfflineCommands = (program: Command, run: Run): void => {
       '\nExample:\n  c2d verify results/0123456789abcdef0123456789abcdef.manifest.json --results results --provider 0x…',
     )
     .action((manifest: string, options: commands.VerifyOptions) => run((context) => commands.verify(context, manifest, options)));
+  program
+    .command('decrypt')
+    .description('open encrypted results with your key; needs no service')
+    .argument('<files...>', 'names end with .age')
+    .option('-o, --output <folder>', 'where to; absent: beside each file')
+    .addHelpText('after', '\nExample:\n  c2d decrypt results/*.age --key-file key')
+    .action((files: readonly string[], options: commands.DecryptOptions) => run((context) => commands.decryptFiles(context, files, options)));
 };
 
 const addSingleJobCommands = (program: Command, run: Run): void => {
@@ -155,8 +163,9 @@ const addSingleJobCommands = (program: Command, run: Run): void => {
 
 const openContext = ({ url, json, patience, ...keys }: GlobalOptions, terminal: Terminal): commands.CommandContext => {
   if (!/^https?:\/\//.test(url) || !URL.canParse(url)) throw new Exit(exits.usage, `${url} is no http address`);
-  const session = createSession(createHttp(url, patience), () => openSigner(keys, terminal));
-  return { session, terminal, json: json === true };
+  let opened: Promise<Signer> | undefined;
+  const signer = (): Promise<Signer> => (opened ??= openSigner(keys, terminal));
+  return { session: createSession(createHttp(url, patience), signer), signer, terminal, json: json === true };
 };
 
 const explain = (err: unknown, terminal: Terminal, json: boolean): ExitCode => {

@@ -12,11 +12,15 @@ export interface KeyPlaces {
   readonly passwordFile?: string | undefined;
 }
 
-/** Signs as one address. */
+/** Signs as one address, and opens what was encrypted to it. */
 export interface Signer {
   readonly address: string;
+  /** 0x hex */
+  readonly privateKey: string;
   readonly sign: (message: Uint8Array) => Promise<string>;
 }
+
+type OpenedWallet = Pick<Wallet, 'address' | 'privateKey' | 'signMessage'>;
 
 const readText = async (path: string, what: string): Promise<string> => {
   try {
@@ -31,8 +35,9 @@ const warnIfShared = async (path: string, terminal: Terminal): Promise<void> => 
   if ((mode & 0o077) !== 0) note(terminal, `c2d: others on this machine may read ${path}; chmod 600 it`);
 };
 
-const toSigner = (wallet: { readonly address: string; signMessage(message: Uint8Array): Promise<string> }): Signer => ({
+const toSigner = (wallet: OpenedWallet): Signer => ({
   address: wallet.address,
+  privateKey: wallet.privateKey,
   sign: (message) => wallet.signMessage(message),
 });
 

@@ -8,6 +8,7 @@ import type { ApiDeps, JobRow } from '../ports.ts';
 import type { Route } from '../route.ts';
 import { endOf, sendPiece } from '../streaming.ts';
 import { addressOf, requireToken, requireViewableJob } from './access.ts';
+import { CodedRefusal } from './problem.ts';
 import { jobParams } from './readJob.ts';
 
 const query = z.strictObject({
@@ -38,6 +39,8 @@ export const readLog = ({ ledger, results, ending, load }: Pick<ApiDeps, 'ledger
   async function readLog(req, res) {
     const row = await requireViewableJob(ledger, req, addressOf(res));
     const { follow, offset } = query.parse(req.query);
+    if (row.results.some(({ type, plaintext }) => type === 'algorithmLog' && plaintext !== undefined))
+      throw new CodedRefusal('NotFound', 404, 'The log is kept encrypted: it is the last of the results');
     if (follow === 'true') load.openStream(res, addressOf(res));
     res.status(200).set({ 'Cache-Control': 'private, no-store', 'X-Accel-Buffering': 'no' });
     res.setHeader('Content-Type', 'text/plain; charset=utf-8');

@@ -1,6 +1,7 @@
 /** From the body of a start or a check to a job's specification. */
 
 import type { JobSpec, RegistryCredentials } from '../../workflows/contract/spec.ts';
+import { encryptionTo } from '../encryption.ts';
 import { toJobSpec } from '../node/startRequest.ts';
 import type { ComputeEnvironment } from '../ports.ts';
 import { jobRequest, type JobRequest } from './schemas.ts';
@@ -19,6 +20,7 @@ export interface SpecParts {
 
 /** The same rules as for every other start: durations within limits, resources raised to the minimum. @throws Refusal 400 */
 export const specOf = ({ request, jobId, address, environment, registryCredentials }: SpecParts): JobSpec => {
-  const { free, ...asked } = request;
-  return toJobSpec({ request: asked, jobId, consumerAddress: address, environment, isFree: free, registryCredentials });
+  const { free, encryption, ...asked } = request;
+  const spec = toJobSpec({ request: asked, jobId, consumerAddress: address, environment, isFree: free, registryCredentials });
+  return encryption === undefined ? spec : { ...spec, encryption: encryptionTo(encryption.recipient) };
 };

@@ -53,7 +53,10 @@ export const summarise = (row: JobRow): JobSummary => ({
 
 /** The job's results, without anything that tells where they lie. */
 export const listResults = ({ results }: Pick<JobRow, 'results'>): JobDetails['results'] =>
-  results.map(({ index, filename, filesize, type, sha256 }) => ({ index, name: filename, sizeBytes: filesize, type, sha256 }));
+  results.map(({ index, filename, filesize, type, sha256, plaintext }) => ({
+    ...{ index, name: filename, sizeBytes: filesize, type, sha256 },
+    ...(plaintext && { plaintext: { ...plaintext } }),
+  }));
 
 const timingOf = (row: JobRow, nowMs: number): JobDetails['timing'] => {
   const { algorithmStartedAtMs: started, algorithmFinishedAtMs: finished } = row;

@@ -8,6 +8,10 @@ const mostMetadataCharacters = 1_024;
 
 const seconds = z.number().nonnegative().max(1e9);
 const address = z.string().regex(/^0x[0-9a-fA-F]{40}$/, 'is not an address');
+const publicKey = z
+  .string()
+  .regex(/^(0x)?(0[23][0-9a-fA-F]{64}|04[0-9a-fA-F]{128})$/, 'is not a secp256k1 public key of 33 or 65 bytes as hex')
+  .meta({ description: 'secp256k1 public key as hex, compressed or not: that of an Ethereum account, for one' });
 const time = z.iso.datetime();
 const count = z.number().int().nonnegative();
 
@@ -30,6 +34,10 @@ export const jobRequest = z
       .refine((value) => value === undefined || JSON.stringify(value).length <= mostMetadataCharacters, 'is too large'),
     encryptedDockerRegistryAuth: sealedRegistryAuth.optional(),
     additionalViewers: z.array(address).max(100).default([]).meta({ description: 'may read results and log' }),
+    encryption: z
+      .strictObject({ recipient: publicKey })
+      .optional()
+      .meta({ description: 'outputs and log are encrypted to this key before they leave the pod' }),
   })
   .meta({ id: 'JobRequest' });
 
@@ -100,6 +108,10 @@ export const resultEntry = z
     sizeBytes: count,
     type: z.enum(['output', 'algorithmLog']),
     sha256: z.string().regex(/^[0-9a-f]{64}$/),
+    plaintext: z
+      .strictObject({ sizeBytes: count, sha256: z.string().regex(/^[0-9a-f]{64}$/) })
+      .optional()
+      .meta({ description: 'what an encrypted file (`name` ends with .age) was before; absent for all others' }),
   })
   .meta({ id: 'Result' });
 

@@ -14,6 +14,8 @@ export interface ResultEntry {
   readonly n: number;
   /** lower-case hex */
   readonly sha256: string;
+  /** what an encrypted file was before; absent for all others */
+  readonly plaintext?: { readonly sizeBytes: number; readonly sha256: string };
 }
 
 /** `terminationDetails` of the API surfaces. */

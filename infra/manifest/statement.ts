@@ -70,8 +70,9 @@ const predicateOf = (facts: ManifestFacts, { address, version }: Maker): Manifes
     datasets: admission.datasets.map(assetOf),
     algorithm: { ...assetOf(admission.algorithm), image: imageOf(admission.container, image) },
     staged,
-    outputs: row.results.map(({ index, filename, type, filesize, sha256 }) => ({
+    outputs: row.results.map(({ index, filename, type, filesize, sha256, plaintext }) => ({
       ...{ index, name: filename, type, sizeBytes: filesize, sha256 },
+      ...(plaintext && { plaintext }),
     })),
   };
 };

@@ -81,6 +81,25 @@ describe('c2d', () => {
   );
 
   test(
+    'has results encrypted to its own key, keeps nothing else, and opens them',
+    async () => {
+      const id = await start(`require('node:fs').writeFileSync('/data/outputs/answer.txt', 'forty-two'); console.log('computed');`, '--encrypt-to', 'self');
+      expect(await watch(id).end).toMatchObject({ code: 0 });
+      const output = path.join(scene().folder, 'encrypted');
+      expect((await runCli(['results', id, '--output', output], { env })).code).toBe(0);
+      const [answer, log] = ['answer.txt', 'algorithm.log'].map((name) => path.join(output, name));
+      expect(await readFile(`${answer}.age`, 'utf8')).toMatch(/^age-encryption.org\/v1\n/);
+      expect(await readFile(`${answer}.age`, 'utf8')).not.toContain('forty-two');
+      expect(await runCli(['verify', path.join(output, `${id}.manifest.json`), '-r', output], { env })).toMatchObject({ code: 0 });
+      expect(await runCli(['decrypt', `${answer}.age`, `${log}.age`], { env })).toMatchObject({ code: 0, stdout: `${answer}\n${log}\n` });
+      expect(await readFile(answer!, 'utf8')).toBe('forty-two');
+      expect(await readFile(log!, 'utf8')).toBe('computed\n');
+      expect((await runCli(['logs', id], { env })).code).toBe(3);
+    },
+    jobPatienceMs,
+  );
+
+  test(
     'streams the log of a running job, stops it, and says so in its exit code',
     async () => {
       const id = await start(`process.on('SIGTERM', () => process.exit(0)); console.log('waiting'); setInterval(() => {}, 1000);`);

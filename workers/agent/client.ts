@@ -19,7 +19,7 @@ export interface Gateway {
   /** repeated until the gateway takes it */
   report(report: PhaseReport): Promise<Order>;
   /** one try */
-  putPart(part: { readonly n: number; readonly k: number; readonly sha256: string }, bytes: Buffer): Promise<void>;
+  putPart(part: { readonly n: number; readonly k: number; readonly sha256: string; readonly isEncrypted?: boolean }, bytes: Buffer): Promise<void>;
   /** one try */
   completeOutput(n: number, file: OutputFile): Promise<void>;
   /** start time of the phase's first attempt that is not `after`; waits for it as long as it takes */
@@ -44,8 +44,9 @@ export const createGateway = (send: Send): Gateway => {
       send({ method: 'GET', path: `/files/${n}`, idleMs, signal, headers: offset > 0 ? { range: `bytes=${offset}-` } : {} }),
     postEvents: (events) => ordered('/events', events),
     report: (report) => persist(() => ordered('/reports', report)),
-    async putPart({ n, k, sha256 }, bytes) {
-      const headers = { 'c2d-digest': sha256, 'content-type': 'application/octet-stream' };
+    async putPart({ n, k, sha256, isEncrypted = false }, bytes) {
+      const encryption = isEncrypted ? { 'c2d-encryption': 'age' } : {};
+      const headers = { 'c2d-digest': sha256, 'content-type': 'application/octet-stream', ...encryption };
       (await send({ method: 'PUT', path: `/outputs/${n}/parts/${k}`, headers, body: bytes })).body.resume();
     },
     async completeOutput(n, file) {

@@ -17,7 +17,7 @@ import { uploadFiles, type PublishedFile, type Upload } from './upload.ts';
 /** What {@link publish} needs. */
 export interface PublishDeps {
   readonly gateway: Gateway;
-  readonly plan: Pick<Plan, 'limits'>;
+  readonly plan: Pick<Plan, 'limits' | 'encryption'>;
   readonly dataFolder: string;
   readonly stateFile: StateFile;
   readonly progress: Progress;
@@ -63,6 +63,7 @@ const uploadAll = async (uploads: readonly Upload[], done: Map<number, Published
   await uploadFiles(uploads, {
     gateway,
     partBytes,
+    encryption: plan.encryption,
     patienceMs: transferPatienceSeconds * 1_000,
     done,
     onPart: (bytes) => (progress.bytesDone += bytes),

@@ -1,10 +1,10 @@
 /** Uploads files in parts, each verified by its digest; memory does not depend on sizes. */
 
 import { createHash } from 'node:crypto';
-import type { FileHandle } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { OutputFile } from '../gateway/protocol.ts';
 import type { Gateway } from './client.ts';
+import { encryptedSource, plainSource, type Encryption, type OutputSource } from './encryption.ts';
 import { PhaseFailure } from './failures.ts';
 import { isFinal, createLimit, backoffMs } from './patience.ts';
 import { isGatewayAway, JobOver, Refused } from './http.ts';
@@ -25,6 +25,8 @@ export type PublishedFile = OutputFile & { readonly n: number };
 export interface UploadDeps {
   readonly gateway: Pick<Gateway, 'putPart' | 'completeOutput'>;
   readonly partBytes: number;
+  /** absent: files are uploaded as they are */
+  readonly encryption?: Encryption | undefined;
   readonly patienceMs: number;
   /** completed by an earlier try: left alone; filled as files complete */
   readonly done: Map<number, PublishedFile>;
@@ -74,8 +76,10 @@ const uploadFile = async (file: Upload, sender: PartSender): Promise<PublishedFi
   const handle = await openRegularFile(file.place);
   if (handle === undefined) throw new PhaseFailure('OutputsUnreadable', 'a result can no longer be read', true);
   try {
-    const { sizeBytes, sha256, parts } = await sendParts(handle, file.n, sender);
-    const output: OutputFile = { name: file.name, type: file.type, sizeBytes, sha256, parts };
+    const source = sender.encryption === undefined ? plainSource(handle) : encryptedSource(handle, sender.encryption);
+    const { sizeBytes, sha256, parts } = await sendParts(source, file.n, sender);
+    const plaintext = source.plaintext();
+    const output: OutputFile = { name: file.name, type: file.type, sizeBytes, sha256, parts, ...(plaintext && { plaintext }) };
     await insist(sender, () => sender.gateway.completeOutput(file.n, output));
     return { ...output, n: file.n };
   } finally {
@@ -85,7 +89,7 @@ const uploadFile = async (file: Upload, sender: PartSender): Promise<PublishedFi
 
 /** Reads each byte once, in order; parts travel side by side. */
 const sendParts = async (
-  handle: FileHandle,
+  source: OutputSource,
   n: number,
   sender: PartSender,
 ): Promise<Pick<OutputFile, 'sizeBytes' | 'sha256' | 'parts'>> => {
@@ -98,14 +102,14 @@ const sendParts = async (
       const travel = sender.limitParts(async () => {
         const buffer = sender.buffers.pop() ?? Buffer.allocUnsafeSlow(sender.partBytes);
         try {
-          const bytes = await readPart(handle, sizeBytes, buffer);
+          const bytes = await source.read(buffer);
           last = bytes.length < sender.partBytes;
           if (bytes.length === 0) return resolve();
           whole.update(bytes);
           sizeBytes += bytes.length;
           resolve();
           const sha256 = createHash('sha256').update(bytes).digest('hex');
-          await insist(sender, () => sender.gateway.putPart({ n, k, sha256 }, bytes));
+          await insist(sender, () => sender.gateway.putPart({ n, k, sha256, isEncrypted: sender.encryption !== undefined }, bytes));
           sender.onPart(bytes.length);
         } finally {
           sender.buffers.push(buffer);
@@ -120,18 +124,6 @@ const sendParts = async (
   }
   await Promise.all(travelling);
   return { sizeBytes, sha256: whole.digest('hex'), parts: Math.ceil(sizeBytes / sender.partBytes) };
-};
-
-const readPart = async (handle: FileHandle, offset: number, buffer: Buffer): Promise<Buffer> => {
-  const { size } = await handle.stat();
-  const part = buffer.subarray(0, Math.max(0, Math.min(buffer.length, size - offset)));
-  let filled = 0;
-  while (filled < part.length) {
-    const { bytesRead } = await handle.read(part, filled, part.length - filled, offset + filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  return part.subarray(0, filled);
 };
 
 /** Repeats a request within the plan's patience; a gateway that is away is waited for without end. */

@@ -29,19 +29,35 @@ const parseNumber = (text: unknown): number => {
 const outputsTooLarge = (message: string): Refusal => new Refusal(413, 'OutputsTooLarge', message);
 
 /** The agent counts all files together; this holds even for an agent that does not. One number more than outputs: the log. */
-const checkLimits = ({ limits }: ComputeEnvironment, n: number, endBytes: number): void => {
+const checkLimits = ({ environment: { limits }, isEncrypted }: PodJob, n: number, endBytes: number): void => {
   if (n > limits.outputFiles) throw outputsTooLarge(`more than the ${limits.outputFiles} output files that this environment takes`);
   const most = Math.max(limits.outputBytes, limits.logBytes);
-  if (endBytes > most) throw outputsTooLarge(`the outputs are larger than the ${limits.outputBytes} bytes that this environment takes`);
+  if (endBytes > most + (isEncrypted ? encryptionOverhead(most) : 0)) throw outputsTooLarge(`the outputs are larger than the ${limits.outputBytes} bytes that this environment takes`);
+};
+
+/** Sixteen bytes for every 64 KiB, and a header. */
+const encryptionOverhead = (bytes: number): number => 16 * Math.ceil(bytes / 65_536) + 4_096;
+
+interface PodJob {
+  readonly environment: ComputeEnvironment;
+  readonly isRead: boolean;
+  readonly isEncrypted: boolean;
+}
+
+/** An agent that does not know how to encrypt must not store what was to be encrypted. */
+const requireEncryption = ({ isEncrypted }: PodJob, isDone: boolean): void => {
+  if (isEncrypted && !isDone)
+    throw new Refusal(409, 'StorageRefused', 'the results were to be encrypted, and the agent did not; the agent image is too old');
 };
 
 /** Where the pod runs, and whether anybody will read its results: nobody does a self-test's, and there are many of those. */
 const jobOfPod = async (
   { resolveJob, environmentOf }: OutputsDeps,
   pod: PodRef,
-): Promise<{ readonly environment: ComputeEnvironment; readonly isRead: boolean }> => {
+): Promise<PodJob> => {
   const { spec } = await resolveJob(pod.jobId);
-  return { environment: requireEnvironment(environmentOf, spec.environmentId), isRead: spec.surface !== 'selfTest' };
+  const environment = requireEnvironment(environmentOf, spec.environmentId);
+  return { environment, isRead: spec.surface !== 'selfTest', isEncrypted: spec.encryption !== undefined };
 };
 
 const lengthOf = (req: Request, partBytes: number): number => {
@@ -70,9 +86,10 @@ export const takePart = (deps: OutputsDeps): PodHandler =>
       throw malformed('a part needs the header c2d-digest: its SHA-256, hex');
     const length = lengthOf(req, partBytes);
     const offset = k * partBytes;
-    const { environment, isRead } = await jobOfPod(deps, pod);
-    checkLimits(environment, n, offset + length);
-    if (isRead) {
+    const job = await jobOfPod(deps, pod);
+    checkLimits(job, n, offset + length);
+    requireEncryption(job, req.headers['c2d-encryption'] === 'age');
+    if (job.isRead) {
       await store.putPart({ ...pod, n }, { k, offset, sha256 }, bodyOf(req));
       metrics.storedBytes.inc(length);
     } else await pipeline(bodyOf(req), nowhere());
@@ -84,10 +101,11 @@ export const completeOutput = (deps: OutputsDeps): PodHandler =>
   async function completeOutput(pod, req, res) {
     const { store, partBytes } = deps;
     const n = parseNumber(req.params['n']);
-    const { sizeBytes, sha256, parts } = outputFile.parse(req.body);
+    const { sizeBytes, sha256, parts, plaintext } = outputFile.parse(req.body);
     if (parts !== Math.ceil(sizeBytes / partBytes)) throw malformed('a file has as many parts as its size needs');
-    const { environment, isRead } = await jobOfPod(deps, pod);
-    checkLimits(environment, n, sizeBytes);
-    if (isRead) await store.complete({ ...pod, n }, { sizeBytes, sha256, parts, partBytes });
+    const job = await jobOfPod(deps, pod);
+    checkLimits(job, n, sizeBytes);
+    requireEncryption(job, plaintext !== undefined);
+    if (job.isRead) await store.complete({ ...pod, n }, { sizeBytes, sha256, parts, partBytes });
     res.status(204).end();
   };

@@ -42,6 +42,7 @@ export const servePlan = ({ resolveJob, environmentOf, settings }: PlanDeps): Po
       ...pod,
       files: files.map(({ planned }) => planned),
       limits: { inputBytes, logBytes, outputBytes, outputFiles, stageSeconds, transferPatienceSeconds, partBytes: settings.partBytes },
+      ...(spec.encryption !== undefined && { encryption: spec.encryption }),
       heartbeatSeconds: settings.heartbeatSeconds,
       seal: await sealWithAddress(settings.seal),
     };

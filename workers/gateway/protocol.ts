@@ -7,7 +7,7 @@
  *   GET  /agent/v1/files/{n}          (Range)     → bytes, 200 or 206; failures are Problem
  *   POST /agent/v1/events             Events      → Order
  *   POST /agent/v1/reports            PhaseReport → Order; 503 + Retry-After: send the same report again
- *   PUT  /agent/v1/outputs/{n}/parts/{k}          → 204; headers `c2d-digest: sha256 hex`; idempotent
+ *   PUT  /agent/v1/outputs/{n}/parts/{k}          → 204; headers `c2d-digest: sha256 hex`, `c2d-encryption: age` where the plan asks for it; idempotent
  *   POST /agent/v1/outputs/{n}/complete OutputFile → 204; after it the file is verified and durable
  *   GET  /agent/v1/phases/{phase}/attempt?after=N → PhaseAttempt (long poll, up to 25 s)
  *
@@ -56,6 +56,17 @@ export const plan = z.object({
     /** seconds without a single new byte after which a transfer is given up */
     transferPatienceSeconds: z.number().positive(),
   }),
+  /** present: outputs and log are encrypted in the age format before they are uploaded */
+  encryption: z
+    .object({
+      /** compressed public key, hex */
+      recipient: z.string(),
+      /** from which the key of each file derives, 32 bytes, hex */
+      secret: z.string(),
+      /** the secret, encrypted to the recipient, hex */
+      wrapped: z.string(),
+    })
+    .optional(),
   /** seconds between two signs of life */
   heartbeatSeconds: z.number().positive(),
   /**
@@ -110,6 +121,8 @@ export const outputFile = z.object({
   sizeBytes: z.number().int().nonnegative(),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
   parts: z.number().int().nonnegative(),
+  /** what it was before it was encrypted; absent where it is not */
+  plaintext: z.object({ sizeBytes: z.number().int().nonnegative(), sha256 }).optional(),
 });
 
 export const publishedOutputs = z.object({

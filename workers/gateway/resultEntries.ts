@@ -6,6 +6,9 @@ import type { OutputFile } from './protocol.ts';
 /** Name of the algorithm's log in every result list. */
 export const logFilename = 'algorithm.log';
 
+/** What the name of an encrypted file ends with. */
+const encryptedSuffix = '.age';
+
 const escapeByte = (byte: number): string => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
 
 /**
@@ -23,12 +26,13 @@ const byBytes = (left: string, right: string): number => Buffer.compare(Buffer.f
 
 /** The complete list: outputs by the bytes of their filename, then the log; `index` counts from 0 and never changes. */
 export const resultEntriesOf = (files: readonly (OutputFile & { readonly n: number })[]): readonly ResultEntry[] => {
-  const entries = files.map(({ n, name, type, sizeBytes, sha256 }) => ({
-    filename: type === 'algorithmLog' ? logFilename : filenameOf(name),
+  const entries = files.map(({ n, name, type, sizeBytes, sha256, plaintext }) => ({
+    filename: `${type === 'algorithmLog' ? logFilename : filenameOf(name)}${plaintext === undefined ? '' : encryptedSuffix}`,
     filesize: sizeBytes,
     type,
     n,
     sha256,
+    ...(plaintext && { plaintext }),
   }));
   const outputs = entries.filter(({ type }) => type === 'output').toSorted((left, right) => byBytes(left.filename, right.filename));
   return [...outputs, ...entries.filter(({ type }) => type === 'algorithmLog')].map((entry, index) => ({ index, ...entry }));

@@ -49,6 +49,8 @@ export interface ManifestOutput {
   readonly type: 'output' | 'algorithmLog';
   readonly sizeBytes: number;
   readonly sha256: string;
+  /** what an encrypted file was before; absent for all others */
+  readonly plaintext?: { readonly sizeBytes: number; readonly sha256: string };
 }
 
 /** What happened. Times are ISO 8601, UTC. */

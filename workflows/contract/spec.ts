@@ -62,12 +62,24 @@ export interface JobSpec {
   readonly provider?: ProviderTerms;
   /** for the algorithm's image. The ledger keeps them apart from the rest, only until the job ends, and hands them out by themselves */
   readonly registryCredentials?: RegistryCredentials;
+  /** absent: results are stored as they are */
+  readonly encryption?: ResultEncryption;
 }
 
 /** What a private registry of images asks for. */
 export interface RegistryCredentials {
   readonly username: string;
   readonly password: string;
+}
+
+/** How outputs and log are encrypted before they leave the pod. */
+export interface ResultEncryption {
+  /** compressed secp256k1 public key of who can decrypt, hex without 0x */
+  readonly recipient: string;
+  /** 32 random bytes, hex; the key of each file derives from it */
+  readonly secret: string;
+  /** the secret, encrypted to the recipient (ECIES), hex */
+  readonly wrapped: string;
 }
 
 /**

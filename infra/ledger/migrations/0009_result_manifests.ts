@@ -12,11 +12,11 @@ export const up = async (db: Kysely<unknown>): Promise<void> => {
       image text,
       primary key (job_id, pod_attempt)
     )`.execute(db);
-  // no reference to the job: a manifest outlives everything else that is kept of it
+  // no reference to the job: a manifest outlives everything else that is kept of it; json, because that keeps the bytes
   await sql`
     create table result_manifests (
       job_id text primary key,
-      envelope jsonb not null,
+      envelope json not null,
       made_at timestamptz not null default clock_timestamp()
     )`.execute(db);
 };

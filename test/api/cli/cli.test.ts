@@ -538,3 +538,26 @@ describe('verify', () => {
     expect((await verify(path.join(folder, 'nowhere'), '-p', 'me')).code).toBe(2);
   });
 });
+
+describe('encryption', () => {
+  const publicKey = wallet.signingKey.compressedPublicKey;
+
+  test('is asked for with a key, or with one of our own', async () => {
+    for (const given of ['self', publicKey, wallet.signingKey.publicKey]) {
+      const id = await startJob('--encrypt-to', given);
+      expect(surface.jobs.specs.get(id)?.encryption).toMatchObject({ recipient: publicKey.slice(2) });
+    }
+    for (const wrong of ['0x1234', `0x02${'ff'.repeat(32)}`, wallet.address]) {
+      const refused = await c2d(withKey('start', ...raw, '--encrypt-to', wrong), code);
+      expect([refused.code, refused.stderr]).toEqual([3, expect.stringMatching(/encryption\.recipient/)]);
+    }
+  });
+
+  test('decrypt opens what is ours, and refuses names that say otherwise', async () => {
+    expect((await c2d(withKey('decrypt', path.join(folder, 'key')))).code).toBe(2);
+    expect((await c2d(withKey('decrypt', path.join(folder, 'nowhere.age')))).code).toBe(2);
+    const broken = path.join(folder, 'broken.age');
+    await writeFile(broken, 'age-encryption.org/v1\n');
+    expect((await c2d(withKey('decrypt', broken))).code).toBe(6);
+  });
+});

@@ -45,6 +45,29 @@ describe('uploadFiles', () => {
     },
   );
 
+  test('a file that is to be encrypted leaves as ciphertext, part by part the same when a part is repeated', async () => {
+    const content = randomBytes(3 * partBytes);
+    const files = await write([content]);
+    let refusals = 0;
+    harness.server.intercept = (req, res) => {
+      if (req.method !== 'PUT' || (refusals += 1) > 2) return false;
+      answer(res, 503, { type: 'StorageUnavailable', message: 'away', retryable: true }, { 'retry-after': '0' });
+      return true;
+    };
+    const encryption = { recipient: '02'.repeat(33), secret: '03'.repeat(32), wrapped: '04'.repeat(129) };
+    const done = new Map<number, PublishedFile>();
+    const deps = { gateway: harness.gateway, partBytes, patienceMs: 2_000, done, onPart: () => undefined, onFile: () => undefined };
+    await uploadFiles(files, { ...deps, encryption });
+    const stored = harness.server.output('file-0')!.bytes;
+    expect(stored.subarray(0, 22).toString()).toBe('age-encryption.org/v1\n');
+    expect(stored.includes(content.subarray(0, 32))).toBe(false);
+    expect(done.get(0)).toMatchObject({
+      ...{ sizeBytes: stored.length, sha256: digest(stored) },
+      plaintext: { sizeBytes: content.length, sha256: digest(content) },
+    });
+    expect(harness.server.problems).toEqual([]);
+  });
+
   test('many files arrive, each once', async () => {
     const contents = Array.from({ length: 200 }, (_unused, n) => Buffer.from(`content of ${n}`));
     await upload(await write(contents));

@@ -42,6 +42,19 @@ describe('outputs', () => {
     expect(await gateway.metrics.registry.metrics()).toMatch(/c2d_gateway_stored_bytes_total 0/);
   });
 
+  test('what was to be encrypted is not taken from an agent that did not', async () => {
+    const encryption = { recipient: 'aa', secret: 'bb', wrapped: 'cc' };
+    const gateway = await startGateway({ spec: { encryption } });
+    expect((await gateway.call('/plan')).ok).toBe(true);
+    const plain = await putPart(gateway, [0, 0], 'plain');
+    expect([plain.status, await plain.json()]).toMatchObject([409, { type: 'StorageRefused', retryable: false }]);
+    const headers = { 'c2d-digest': sha256('sealed'), 'c2d-encryption': 'age' };
+    expect((await gateway.call('/outputs/0/parts/0', { method: 'PUT', body: 'sealed', headers })).status).toBe(204);
+    expect((await gateway.post('/outputs/0/complete', completion('sealed'))).status).toBe(409);
+    const plaintext = { sizeBytes: 5, sha256: sha256('plain') };
+    expect((await gateway.post('/outputs/0/complete', completion('sealed', { plaintext }))).status).toBe(204);
+  });
+
   test('a part that arrives damaged is to be sent again', async () => {
     const gateway = await startGateway();
     const response = await putPart(gateway, [0, 0], 'damaged', sha256('whole'));
