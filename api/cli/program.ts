@@ -138,7 +138,9 @@ const addOfflineCommands = (program: Command, run: Run): void => {
     .argument('<files...>', 'names end with .age')
     .option('-o, --output <folder>', 'where to; absent: beside each file')
     .addHelpText('after', '\nExample:\n  c2d decrypt results/*.age --key-file key')
-    .action((files: readonly string[], options: commands.DecryptOptions) => run((context) => commands.decryptFiles(context, files, options)));
+    .action((files: readonly string[], options: commands.DecryptOptions) =>
+      run((context) => commands.decryptFiles(context, files, options)),
+    );
 };
 
 const addSingleJobCommands = (program: Command, run: Run): void => {

@@ -53,7 +53,10 @@ const sendResult = async (
     ETag: etag,
     ...(range && { 'Content-Range': `bytes ${range.start}-${range.end}/${entry.filesize}` }),
   });
-  res.setHeader('Content-Type', entry.type === 'output' || entry.plaintext !== undefined ? 'application/octet-stream' : 'text/plain; charset=utf-8');
+  res.setHeader(
+    'Content-Type',
+    entry.type === 'output' || entry.plaintext !== undefined ? 'application/octet-stream' : 'text/plain; charset=utf-8',
+  );
   await pipeline(bytes, res);
 };
 

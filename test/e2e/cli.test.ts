@@ -83,7 +83,11 @@ describe('c2d', () => {
   test(
     'has results encrypted to its own key, keeps nothing else, and opens them',
     async () => {
-      const id = await start(`require('node:fs').writeFileSync('/data/outputs/answer.txt', 'forty-two'); console.log('computed');`, '--encrypt-to', 'self');
+      const id = await start(
+        `require('node:fs').writeFileSync('/data/outputs/answer.txt', 'forty-two'); console.log('computed');`,
+        '--encrypt-to',
+        'self',
+      );
       expect(await watch(id).end).toMatchObject({ code: 0 });
       const output = path.join(scene().folder, 'encrypted');
       expect((await runCli(['results', id, '--output', output], { env })).code).toBe(0);

@@ -19,7 +19,10 @@ export interface Gateway {
   /** repeated until the gateway takes it */
   report(report: PhaseReport): Promise<Order>;
   /** one try */
-  putPart(part: { readonly n: number; readonly k: number; readonly sha256: string; readonly isEncrypted?: boolean }, bytes: Buffer): Promise<void>;
+  putPart(
+    part: { readonly n: number; readonly k: number; readonly sha256: string; readonly isEncrypted?: boolean },
+    bytes: Buffer,
+  ): Promise<void>;
   /** one try */
   completeOutput(n: number, file: OutputFile): Promise<void>;
   /** start time of the phase's first attempt that is not `after`; waits for it as long as it takes */

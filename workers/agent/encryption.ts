@@ -38,7 +38,9 @@ const newFileKey = ({ secret, recipient, wrapped }: Encryption): { readonly file
 
 const headerOf = (fileKey: Buffer, stanza: string): Buffer => {
   const signed = `age-encryption.org/v1\n${stanza}---`;
-  const mac = createHmac('sha256', hkdf(fileKey, Buffer.alloc(0), 'header', 32)).update(signed).digest();
+  const mac = createHmac('sha256', hkdf(fileKey, Buffer.alloc(0), 'header', 32))
+    .update(signed)
+    .digest();
   return Buffer.from(`${signed} ${base64(mac)}\n`);
 };
 

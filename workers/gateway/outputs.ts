@@ -32,7 +32,8 @@ const outputsTooLarge = (message: string): Refusal => new Refusal(413, 'OutputsT
 const checkLimits = ({ environment: { limits }, isEncrypted }: PodJob, n: number, endBytes: number): void => {
   if (n > limits.outputFiles) throw outputsTooLarge(`more than the ${limits.outputFiles} output files that this environment takes`);
   const most = Math.max(limits.outputBytes, limits.logBytes);
-  if (endBytes > most + (isEncrypted ? encryptionOverhead(most) : 0)) throw outputsTooLarge(`the outputs are larger than the ${limits.outputBytes} bytes that this environment takes`);
+  if (endBytes > most + (isEncrypted ? encryptionOverhead(most) : 0))
+    throw outputsTooLarge(`the outputs are larger than the ${limits.outputBytes} bytes that this environment takes`);
 };
 
 /** Sixteen bytes for every 64 KiB, and a header. */
@@ -51,10 +52,7 @@ const requireEncryption = ({ isEncrypted }: PodJob, isDone: boolean): void => {
 };
 
 /** Where the pod runs, and whether anybody will read its results: nobody does a self-test's, and there are many of those. */
-const jobOfPod = async (
-  { resolveJob, environmentOf }: OutputsDeps,
-  pod: PodRef,
-): Promise<PodJob> => {
+const jobOfPod = async ({ resolveJob, environmentOf }: OutputsDeps, pod: PodRef): Promise<PodJob> => {
   const { spec } = await resolveJob(pod.jobId);
   const environment = requireEnvironment(environmentOf, spec.environmentId);
   return { environment, isRead: spec.surface !== 'selfTest', isEncrypted: spec.encryption !== undefined };

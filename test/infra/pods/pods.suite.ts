@@ -52,7 +52,10 @@ export const describePods = (aPod: (options: SuitePodOptions) => Promise<SuitePo
         ],
       },
     });
-    expect(pod.gateway.report('stageInputs')).toEqual({ outcome: 'done', phase: 'stageInputs', result: { files: 2, bytes: 7 } });
+    expect(pod.gateway.report('stageInputs')).toMatchObject({
+      ...{ outcome: 'done', phase: 'stageInputs' },
+      result: { files: 2, bytes: 7, digests: [{ n: 0 }, { n: 1 }] },
+    });
     expect(exitOf(pod)).toMatchObject({ exitCode: 0, oomKilled: false, end: 'ran' });
     const published = pod.gateway.report('publishOutputs');
     expect(published).toMatchObject({

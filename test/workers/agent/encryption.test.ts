@@ -73,7 +73,10 @@ describe('an encrypted output', () => {
 
   test('is opened by no other key', async () => {
     const { sealed } = await encrypt(Buffer.from('secret'));
-    await expect(decrypt(sealed, `0x${'11'.repeat(32)}`)).rejects.toMatchObject({ code: 6, message: expect.stringMatching(/another key/) as string });
+    await expect(decrypt(sealed, `0x${'11'.repeat(32)}`)).rejects.toMatchObject({
+      code: 6,
+      message: expect.stringMatching(/another key/) as string,
+    });
   });
 
   const sealedChunk = chunk + 16;
@@ -90,12 +93,24 @@ describe('an encrypted output', () => {
         return Buffer.concat([sealed.subarray(0, start), two!, one!, rest!]);
       },
     ],
-    ['changed in its header', (sealed) => Buffer.from(sealed.toString('latin1').replace(/ ([0-9A-Za-z+/]{22})\n/, (_all, salt: string) => ` ${salt.startsWith('A') ? 'B' : 'A'}${salt.slice(1)}\n`), 'latin1')],
+    [
+      'changed in its header',
+      (sealed) =>
+        Buffer.from(
+          sealed
+            .toString('latin1')
+            .replace(/ ([0-9A-Za-z+/]{22})\n/, (_all, salt: string) => ` ${salt.startsWith('A') ? 'B' : 'A'}${salt.slice(1)}\n`),
+          'latin1',
+        ),
+    ],
   ])('that was %s is refused, and nothing of it is left', async (_what, spoil) => {
     const { sealed } = await encrypt(randomBytes(3 * chunk));
     const file = path.join(folder, `${randomBytes(8).toString('hex')}.age`);
     await writeFile(file, spoil(sealed));
-    await expect(createFileDecrypter(key).open(file)).rejects.toMatchObject({ code: 6, message: expect.stringMatching(/cut off or changed/) as string });
+    await expect(createFileDecrypter(key).open(file)).rejects.toMatchObject({
+      code: 6,
+      message: expect.stringMatching(/cut off or changed/) as string,
+    });
     await expect(readFile(file.replace(/\.age$/, ''))).rejects.toMatchObject({ code: 'ENOENT' });
     await expect(readFile(file.replace(/\.age$/, '.part'))).rejects.toMatchObject({ code: 'ENOENT' });
   });
