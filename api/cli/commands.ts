@@ -6,7 +6,6 @@ import path from 'node:path';
 import type { z } from 'zod';
 import type { environmentList } from '../v1/environmentSchemas.ts';
 import type { CheckAnswer, JobDetails, jobPage, resultList } from '../v1/schemas.ts';
-import { createFileDecrypter } from './decrypt.ts';
 import { download, fileNameOf } from './download.ts';
 import { Exit, exits, usageError, type ExitCode } from './exits.ts';
 import { awaitEnd, readLog } from './follow.ts';
@@ -209,6 +208,8 @@ export interface DecryptOptions {
 /** Stops at the first file that does not open; what was opened before stays. */
 export const decryptFiles = async (context: CommandContext, files: readonly string[], { output }: DecryptOptions): Promise<ExitCode> => {
   const { privateKey } = await context.signer();
+  // loaded when it is needed: every other command begins sooner
+  const { createFileDecrypter } = await import('./decrypt.ts');
   const decrypter = createFileDecrypter(privateKey);
   for (const file of files) {
     const opened = await decrypter.open(file, output);
