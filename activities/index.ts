@@ -4,6 +4,7 @@ import { auditPlaces, type AuditPlacesDeps } from './auditPlaces.ts';
 import { beginSelfTest, type BeginSelfTestDeps } from './beginSelfTest.ts';
 import { createPod, type CreatePodDeps } from './createPod.ts';
 import { deletePod, type DeletePodDeps } from './deletePod.ts';
+import { expireJobs, type ExpireJobsDeps } from './expireJobs.ts';
 import { publishOutputs } from './publishOutputs.ts';
 import { reapPods, type ReapPodsDeps } from './reapPods.ts';
 import { recallPlaces, type RecallPlacesDeps } from './recallPlaces.ts';
@@ -32,7 +33,8 @@ export type ActivityDeps = ValidateOrderDeps &
   BeginSelfTestDeps &
   RecordVerdictDeps &
   ReapPodsDeps &
-  RepairJobsDeps;
+  RepairJobsDeps &
+  ExpireJobsDeps;
 
 /** @param deps the adapters, joined in the orchestrator's `main.ts` */
 export const createActivities = (deps: ActivityDeps) => ({
@@ -52,6 +54,7 @@ export const createActivities = (deps: ActivityDeps) => ({
   recordVerdict: recordVerdict(deps),
   reapPods: reapPods(deps),
   repairJobs: repairJobs(deps),
+  expireJobs: expireJobs(deps),
 });
 
 export type Activities = ReturnType<typeof createActivities>;

@@ -27,6 +27,7 @@ export type JobLedger = Pick<
   | 'findJobs'
   | 'listJobs'
   | 'requestStop'
+  | 'setExpiry'
   | 'readLog'
   | 'environmentLoads'
 > & {

@@ -8,6 +8,7 @@ import { readLogRoute } from './jobLog.ts';
 import { readResultRoute, readResultsRoute } from './jobResults.ts';
 import { listJobsRoute } from './listJobs.ts';
 import { readJobRoute } from './readJob.ts';
+import { dropResultsRoute, keepResultsRoute } from './retention.ts';
 import { startJobRoute } from './startJob.ts';
 import { stopJobRoute } from './stopJob.ts';
 
@@ -22,5 +23,7 @@ export const v1Routes: readonly Route[] = [
   readLogRoute,
   readResultsRoute,
   readResultRoute,
+  keepResultsRoute,
+  dropResultsRoute,
   stopJobRoute,
 ];

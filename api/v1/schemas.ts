@@ -118,6 +118,7 @@ export const jobSummary = z
     ended: z.boolean().meta({ description: 'nothing changes any more' }),
     createdAt: time,
     finishedAt: time.nullable(),
+    expiresAt: time.nullable().meta({ description: 'when results and log are removed; null until the job has ended' }),
   })
   .meta({ id: 'JobSummary' });
 
@@ -161,8 +162,16 @@ export const jobPage = z
   .meta({ id: 'JobPage' });
 
 export const resultList = z
-  .strictObject({ results: z.array(resultEntry), complete: z.boolean().meta({ description: 'false: not listed yet' }) })
+  .strictObject({
+    results: z.array(resultEntry),
+    complete: z.boolean().meta({ description: 'false: not listed yet' }),
+    expiresAt: time.nullable().meta({ description: 'when they are removed' }),
+  })
   .meta({ id: 'ResultList' });
+
+export const retentionRequest = z
+  .strictObject({ until: z.iso.datetime({ offset: true }).meta({ description: 'when results and log are to be removed' }) })
+  .meta({ id: 'RetentionRequest' });
 
 export const checkAnswer = z
   .strictObject({

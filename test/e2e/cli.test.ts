@@ -51,6 +51,9 @@ describe('c2d', () => {
       const output = path.join(scene().folder, 'results');
       expect((await runCli(['results', id, '--output', output], { env })).code).toBe(0);
       expect(await readFile(path.join(output, 'nested%2Fanswer.txt'), 'utf8')).toBe('forty-two');
+      // they are removed by the schedule, in its time; nobody is shown them from now on
+      expect(await runCli(['delete', id], { env })).toMatchObject({ code: 0, stdout: 'results and log are gone\n' });
+      expect(await runCli(['results', id], { env })).toMatchObject({ code: 3, stderr: expect.stringMatching(/ResultsExpired/) as string });
       const job = JSON.parse((await runCli(['--json', 'status', id], { env })).stdout) as JobDetails;
       expect(job).toMatchObject({ status: 70, termination: { exitCode: 0 } });
       const accounted = job.timing.phases.reduce((sum, { seconds }) => sum + seconds, 0);

@@ -69,6 +69,8 @@ describe('help and options', () => {
       'watch',
       'logs',
       'results',
+      'keep',
+      'delete',
       'stop',
       'Exit codes:',
       'C2D_KEY_FILE',
