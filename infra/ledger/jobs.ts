@@ -127,7 +127,10 @@ export interface JobsDeps {
 }
 
 /** The row of a new job; it is shown to nobody before it is accepted. */
-export const newJobValues = ({ keyring }: Pick<JobsDeps, 'keyring'>, { registryCredentials, ...spec }: JobSpec) => ({
+export const newJobValues = (
+  { keyring, storageSecondsOf }: Pick<JobsDeps, 'keyring' | 'storageSecondsOf'>,
+  { registryCredentials, ...spec }: JobSpec,
+) => ({
   job_id: spec.jobId,
   owner: spec.consumerAddress.toLowerCase(),
   owner_text: spec.consumerAddress,

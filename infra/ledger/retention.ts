@@ -41,7 +41,14 @@ export const reduceJob = ({ db }: JobsDeps) =>
       const { numUpdatedRows } = await trx
         .updateTable('jobs')
         .set({
-          ...{ spec: Buffer.alloc(0), admission: null, progress: null, metadata: null, additional_viewers: '[]' },
+          ...{
+            spec: Buffer.alloc(0),
+            registry_credentials: null,
+            admission: null,
+            progress: null,
+            metadata: null,
+            additional_viewers: '[]',
+          },
           ...{ results: withoutNames, reduced_at: sql<Date>`coalesce(reduced_at, clock_timestamp())` },
         })
         .where('job_id', '=', jobId)
