@@ -5,6 +5,7 @@ import { beginSelfTest, type BeginSelfTestDeps } from './beginSelfTest.ts';
 import { createPod, type CreatePodDeps } from './createPod.ts';
 import { deletePod, type DeletePodDeps } from './deletePod.ts';
 import type { ImageNotesDeps } from './noteImage.ts';
+import { expireJobs, type ExpireJobsDeps } from './expireJobs.ts';
 import { publishOutputs } from './publishOutputs.ts';
 import { reapPods, type ReapPodsDeps } from './reapPods.ts';
 import { recallPlaces, type RecallPlacesDeps } from './recallPlaces.ts';
@@ -34,7 +35,8 @@ export type ActivityDeps = ValidateOrderDeps &
   BeginSelfTestDeps &
   RecordVerdictDeps &
   ReapPodsDeps &
-  RepairJobsDeps;
+  RepairJobsDeps &
+  ExpireJobsDeps;
 
 /** @param deps the adapters, joined in the orchestrator's `main.ts` */
 export const createActivities = (deps: ActivityDeps) => ({
@@ -54,6 +56,7 @@ export const createActivities = (deps: ActivityDeps) => ({
   recordVerdict: recordVerdict(deps),
   reapPods: reapPods(deps),
   repairJobs: repairJobs(deps),
+  expireJobs: expireJobs(deps),
 });
 
 export type Activities = ReturnType<typeof createActivities>;

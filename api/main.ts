@@ -5,6 +5,7 @@ import express from 'express';
 import { Registry } from 'prom-client';
 import { createJwts } from '../infra/crypto/jwt.ts';
 import { createKeyring } from '../infra/crypto/keyring.ts';
+import { storageSecondsIn } from '../infra/environments/environments.ts';
 import { freshSecondsOf } from '../infra/environments/standing.ts';
 import { listenForChanges } from '../infra/ledger/changes.ts';
 import { connectLedger, migrateLedger } from '../infra/ledger/connect.ts';
@@ -44,7 +45,7 @@ const connect = (config: ApiConfig, logger: ReturnType<typeof createLogger>) => 
   return {
     database,
     changes,
-    ledger: createLedger(database, keyring),
+    ledger: createLedger(database, keyring, storageSecondsIn(config.C2D_ENVIRONMENTS)),
     jwts: createJwts(keyring),
     temporal: connectTemporal(config, keyring),
     ocean: openOcean(config),

@@ -28,6 +28,7 @@ export type JobLedger = Pick<
   | 'findJobs'
   | 'listJobs'
   | 'requestStop'
+  | 'setExpiry'
   | 'readLog'
   | 'environmentLoads'
 > & {

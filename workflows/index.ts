@@ -2,5 +2,6 @@
 
 export { computeJob } from './computeJob.ts';
 export { environmentQueue } from './environmentQueue.ts';
+export { expireJobs } from './expireJobs.ts';
 export { proveSeal } from './proveSeal.ts';
 export { reapPods } from './reapPods.ts';

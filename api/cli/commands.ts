@@ -15,7 +15,18 @@ import { sealRegistryAuth } from './registryAuth.ts';
 import type { Session } from './session.ts';
 import { say, type Terminal } from './terminal.ts';
 import type { Signer } from './wallet.ts';
-import { checkText, detailText, environmentsText, eventText, listText, resultsText, sizeText, stateText, verifiedText } from './texts.ts';
+import {
+  checkText,
+  detailText,
+  environmentsText,
+  eventText,
+  keptText,
+  listText,
+  resultsText,
+  sizeText,
+  stateText,
+  verifiedText,
+} from './texts.ts';
 
 /** What a command works with. */
 export interface CommandContext {
@@ -121,6 +132,28 @@ export const listJobs = async (context: CommandContext, { limit, phase, environm
 export const stopJob = async (context: CommandContext, id: string): Promise<ExitCode> => {
   const job = await context.session.read<JobDetails>({ method: 'POST', path: `/api/v1/jobs/${id}/stop` });
   tell(context, job, job.ended ? stateText(job) : 'stopping');
+  return exits.ok;
+};
+
+/** Until when; one of the two. */
+export interface KeepOptions {
+  readonly until?: Date;
+  /** seconds from now */
+  readonly for?: number;
+}
+
+export const keepResults = async (context: CommandContext, id: string, options: KeepOptions): Promise<ExitCode> => {
+  const until = options.until ?? (options.for === undefined ? null : new Date(Date.now() + options.for * 1_000));
+  if (until === null) throw usageError('say how long: --until or --for');
+  const path = `/api/v1/jobs/${id}/retention`;
+  const job = await context.session.read<JobDetails>({ method: 'PUT', path, body: { until: until.toISOString() } });
+  tell(context, job, keptText(job));
+  return exits.ok;
+};
+
+export const deleteResults = async (context: CommandContext, id: string): Promise<ExitCode> => {
+  const job = await context.session.read<JobDetails>({ method: 'DELETE', path: `/api/v1/jobs/${id}/retention` });
+  tell(context, job, 'results and log are gone');
   return exits.ok;
 };
 

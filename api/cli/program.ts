@@ -25,6 +25,12 @@ const readInteger = (given: string): number => {
   return Number(given);
 };
 
+const readTime = (given: string): Date => {
+  const time = new Date(given);
+  if (Number.isNaN(time.getTime())) throw new InvalidArgumentError('It is no time, such as 2027-01-31T12:00:00Z.');
+  return time;
+};
+
 const readJobId = (given: string): string => {
   if (!/^[0-9a-f]{32}$/.test(given)) throw new InvalidArgumentError('It is no job id of 32 hex digits.');
   return given;
@@ -158,6 +164,13 @@ const addSingleJobCommands = (program: Command, run: Run): void => {
     .option('-i, --index <number>', 'only this one', readInteger)
     .addHelpText('after', '\nExample:\n  c2d results 0123456789abcdef0123456789abcdef --output results')
     .action((id: string, options: commands.ResultOptions) => run((context) => commands.fetchResults(context, id, options)));
+  add('keep', 'move the end of the results of a job that has ended')
+    .addOption(new Option('--until <time>', 'such as 2027-01-31T12:00:00Z').argParser(readTime).conflicts('for'))
+    .option('--for <seconds>', 'from now on', readNumber)
+    .action((id: string, options: commands.KeepOptions) => run((context) => commands.keepResults(context, id, options)));
+  add('delete', 'remove results and log of a job that has ended').action((id: string) =>
+    run((context) => commands.deleteResults(context, id)),
+  );
   add('stop', 'stop a job; what it has written so far is published').action((id: string) =>
     run((context) => commands.stopJob(context, id)),
   );

@@ -43,6 +43,10 @@ export const stateText = (job: JobSummary): string => `${job.phase}: ${job.reaso
 
 const secondsText = (seconds: number): string => `${seconds.toFixed(1)} s`;
 
+/** Until when results are there. */
+export const keptText = ({ expiresAt }: Pick<JobSummary, 'expiresAt'>): string =>
+  expiresAt === null ? 'not ended yet' : `until ${expiresAt}`;
+
 /** Everything about a job. */
 export const detailText = (job: JobDetails): string =>
   [
@@ -59,6 +63,7 @@ export const detailText = (job: JobDetails): string =>
     `time         ${secondsText(job.timing.totalSeconds)}`,
     ...job.timing.phases.map(({ phase, seconds }) => `  ${phase.padEnd(10)} ${secondsText(seconds)}`),
     `results      ${job.results.length}`,
+    ...(job.expiresAt === null ? [] : [`kept         ${keptText(job)}`]),
   ].join('\n');
 
 /** One line per job. */

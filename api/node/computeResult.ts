@@ -9,6 +9,7 @@ import { chooseRange } from '../byteRange.ts';
 import { attachmentNamed } from '../contentDisposition.ts';
 import type { ApiDeps, JobRow } from '../ports.ts';
 import { Refusal } from '../problems.ts';
+import { expiryText, isExpired } from '../retention.ts';
 import type { Route } from '../route.ts';
 import { mayView, requireJob, requireJobIdText } from './jobIds.ts';
 import { olderMessages, onlyIf } from './olderMessages.ts';
@@ -21,6 +22,7 @@ const readIndex = (value: unknown): number => {
 
 /** @throws Refusal 404 */
 export const findResult = (row: JobRow, index: number): ResultEntry => {
+  if (isExpired(row)) throw new Refusal(404, expiryText(row));
   if (row.results.length === 0) throw new Refusal(404, `No results for job ${row.jobId}`);
   const entry = row.results.find((result) => result.index === index);
   if (entry === undefined) throw new Refusal(404, `No such index ${index} in this compute job`);

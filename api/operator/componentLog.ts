@@ -4,6 +4,7 @@ import { buffer } from 'node:stream/consumers';
 import { status } from '../../workflows/contract/status.ts';
 import { classicStatusText } from '../classic/jobView.ts';
 import type { JobRow } from '../ports.ts';
+import { isExpired } from '../retention.ts';
 import type { OperatorDeps } from './ports.ts';
 
 const pieceBytes = 1024 ** 2;
@@ -12,6 +13,7 @@ const longestLog = 16 * 1024 ** 2;
 
 /** The log as it grows; once it has ended and was put away, the file in the results. */
 const readAlgorithmLog = async ({ ledger, results }: OperatorDeps, row: JobRow): Promise<Buffer | null> => {
+  if (isExpired(row)) return null;
   const pieces: Buffer[] = [];
   let length = 0;
   while (length < longestLog) {

@@ -1,6 +1,7 @@
 /** `GET /api/v1/environments`: what can be computed on, and how busy it is. */
 
 import type { RequestHandler } from 'express';
+import { longestStorageOf } from '../../infra/environments/environments.ts';
 import { renderEnvironment } from '../node/environmentView.ts';
 import type { ApiDeps, ComputeEnvironment } from '../ports.ts';
 import type { Route } from '../route.ts';
@@ -37,6 +38,7 @@ export const renderOffer = (environment: ComputeEnvironment, seen: Rendered): En
   minJobDuration: seen.minJobDuration,
   maxQueueTime: environment.maxQueueTime,
   storageSeconds: seen.storageExpiry,
+  maxStorageSeconds: longestStorageOf(environment),
   consumerAddress: seen.consumerAddress,
   paid: {
     maxJobDuration: seen.maxJobDuration,

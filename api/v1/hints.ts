@@ -13,6 +13,8 @@ export type SurfaceCode =
   | 'NotFound'
   | 'MethodNotAllowed'
   | 'IdempotencyKeyReused'
+  | 'JobNotEnded'
+  | 'ResultsExpired'
   | 'BodyTooLarge'
   | 'UnsupportedEncoding'
   | 'RangeNotSatisfiable'
@@ -106,6 +108,11 @@ export const codeTexts: Readonly<Record<ProblemCode, CodeText>> = {
   NotFound: { title: 'Not found', hint: 'Check the path and the id; jobs are shown to their owner only.' },
   MethodNotAllowed: { title: 'The method is not allowed', hint: 'Use a method of the Allow header.' },
   IdempotencyKeyReused: { title: 'The key belongs to another request', hint: 'Use a new Idempotency-Key for a new request.' },
+  JobNotEnded: { title: 'The job has not ended', hint: 'Wait for its end, or stop it.' },
+  ResultsExpired: {
+    title: 'The results are gone',
+    hint: 'Start the job again; keep results longer with PUT …/retention before their time is over.',
+  },
   BodyTooLarge: {
     title: 'The body is too large',
     hint: 'Send less than the cause names; large code belongs into an image or behind a url.',

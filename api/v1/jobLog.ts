@@ -10,6 +10,7 @@ import { endOf, sendPiece } from '../streaming.ts';
 import { addressOf, requireToken, requireViewableJob } from './access.ts';
 import { CodedRefusal } from './problem.ts';
 import { jobParams } from './readJob.ts';
+import { refuseExpired } from './retention.ts';
 
 const query = z.strictObject({
   follow: z.enum(['true', 'false']).default('false').meta({ description: 'true: goes on until the job ends' }),
@@ -38,6 +39,7 @@ const sendKept = async (
 export const readLog = ({ ledger, results, ending, load }: Pick<ApiDeps, 'ledger' | 'results' | 'ending' | 'load'>): RequestHandler =>
   async function readLog(req, res) {
     const row = await requireViewableJob(ledger, req, addressOf(res));
+    refuseExpired(row);
     const { follow, offset } = query.parse(req.query);
     if (row.results.some(({ type, plaintext }) => type === 'algorithmLog' && plaintext !== undefined))
       throw new CodedRefusal('NotFound', 404, 'The log is kept encrypted: it is the last of the results');
@@ -64,7 +66,7 @@ export const readLogRoute: Route = {
   params: jobParams,
   query,
   answers: { 200: { description: 'Plain text, as it was written', contentType: 'text/plain', schema: z.string() } },
-  refusals: [400, 401, 404, 405, 503],
+  refusals: [400, 401, 404, 405, 410, 503],
   refuseHead: true,
   needsToken: true,
   handle: (deps) => [requireToken(deps), readLog(deps)],

@@ -6,23 +6,26 @@ import { deliverResult } from '../node/computeResult.ts';
 import type { ApiDeps } from '../ports.ts';
 import type { Route } from '../route.ts';
 import { addressOf, requireToken, requireViewableJob } from './access.ts';
-import { listResults } from './jobView.ts';
+import { listResults, toTimeOrNull } from './jobView.ts';
 import { CodedRefusal } from './problem.ts';
 import { jobParams } from './readJob.ts';
+import { refuseExpired } from './retention.ts';
 import { resultList } from './schemas.ts';
 
 /** For the owner and viewers; the list appears once, complete. */
 export const readResults = ({ ledger }: Pick<ApiDeps, 'ledger'>): RequestHandler =>
   async function readResults(req, res) {
     const row = await requireViewableJob(ledger, req, addressOf(res));
+    refuseExpired(row);
     const complete = row.finishedAtMs !== null || row.results.length > 0;
-    res.set('Cache-Control', 'no-store').json({ results: listResults(row), complete });
+    res.set('Cache-Control', 'no-store').json({ results: listResults(row), complete, expiresAt: toTimeOrNull(row.expiresAtMs) });
   };
 
 /** Streams one file as fast as the client takes it. */
 export const readResult = (deps: Pick<ApiDeps, 'ledger' | 'results'>): RequestHandler =>
   async function readResult(req, res) {
     const row = await requireViewableJob(deps.ledger, req, addressOf(res));
+    refuseExpired(row);
     const index = String(req.params['index']);
     const entry = row.results.find((result) => String(result.index) === index);
     if (entry === undefined) throw new CodedRefusal('NotFound', 404, `The job has no result ${index.slice(0, 20)}`);
@@ -36,7 +39,7 @@ export const readResultsRoute: Route = {
   summary: 'The files that a job has published',
   params: jobParams,
   answers: { 200: { description: 'The files', contentType: 'application/json', schema: resultList } },
-  refusals: [401, 404],
+  refusals: [401, 404, 410],
   needsToken: true,
   handle: (deps) => [requireToken(deps), readResults(deps)],
 };
@@ -54,7 +57,7 @@ export const readResultRoute: Route = {
     200: { description: 'The file', contentType: '*/*', schema: bytes },
     206: { description: 'The range', contentType: '*/*', schema: bytes },
   },
-  refusals: [401, 404, 405, 416, 503],
+  refusals: [401, 404, 405, 410, 416, 503],
   refuseHead: true,
   needsToken: true,
   handle: (deps) => [requireToken(deps), readResult(deps)],

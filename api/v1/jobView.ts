@@ -9,7 +9,8 @@ import { rememberedReason } from './problem.ts';
 import type { JobDetails, JobSummary, Progress } from './schemas.ts';
 
 const toTime = (milliseconds: number): string => new Date(milliseconds).toISOString();
-const toTimeOrNull = (milliseconds: number | null): string | null => (milliseconds === null ? null : toTime(milliseconds));
+/** ISO 8601, or null as it is. */
+export const toTimeOrNull = (milliseconds: number | null): string | null => (milliseconds === null ? null : toTime(milliseconds));
 
 const reported = z.object({
   phase: z.string(),
@@ -49,6 +50,7 @@ export const summarise = (row: JobRow): JobSummary => ({
   ended: row.finishedAtMs !== null,
   createdAt: toTime(row.createdAtMs),
   finishedAt: toTimeOrNull(row.finishedAtMs),
+  expiresAt: toTimeOrNull(row.expiresAtMs),
 });
 
 /** The job's results, without anything that tells where they lie. */

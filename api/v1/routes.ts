@@ -9,6 +9,7 @@ import { readManifestRoute } from './jobManifest.ts';
 import { readResultRoute, readResultsRoute } from './jobResults.ts';
 import { listJobsRoute } from './listJobs.ts';
 import { readJobRoute } from './readJob.ts';
+import { dropResultsRoute, keepResultsRoute } from './retention.ts';
 import { startJobRoute } from './startJob.ts';
 import { stopJobRoute } from './stopJob.ts';
 
@@ -24,5 +25,7 @@ export const v1Routes: readonly Route[] = [
   readResultsRoute,
   readResultRoute,
   readManifestRoute,
+  keepResultsRoute,
+  dropResultsRoute,
   stopJobRoute,
 ];

@@ -131,6 +131,7 @@ export const jobSummary = z
     ended: z.boolean().meta({ description: 'nothing changes any more' }),
     createdAt: time,
     finishedAt: time.nullable(),
+    expiresAt: time.nullable().meta({ description: 'when results and log are removed; null until the job has ended' }),
   })
   .meta({ id: 'JobSummary' });
 
@@ -174,7 +175,11 @@ export const jobPage = z
   .meta({ id: 'JobPage' });
 
 export const resultList = z
-  .strictObject({ results: z.array(resultEntry), complete: z.boolean().meta({ description: 'false: not listed yet' }) })
+  .strictObject({
+    results: z.array(resultEntry),
+    complete: z.boolean().meta({ description: 'false: not listed yet' }),
+    expiresAt: time.nullable().meta({ description: 'when they are removed' }),
+  })
   .meta({ id: 'ResultList' });
 
 const base64 = z.string().regex(/^[A-Za-z0-9+/]*={0,2}$/);
@@ -191,6 +196,9 @@ export const envelope = z
     ),
   })
   .meta({ id: 'Envelope', description: 'DSSE' });
+export const retentionRequest = z
+  .strictObject({ until: z.iso.datetime({ offset: true }).meta({ description: 'when results and log are to be removed' }) })
+  .meta({ id: 'RetentionRequest' });
 
 export const checkAnswer = z
   .strictObject({

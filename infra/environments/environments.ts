@@ -18,6 +18,9 @@ const access = z
   })
   .prefault({});
 
+/** A week. */
+export const usualStorageSeconds = 604_800;
+
 const size = z.strictObject({ min: z.number().positive(), max: z.number().positive(), total: z.number().positive() });
 
 const freeOffer = z.strictObject({
@@ -59,7 +62,10 @@ const environmentFields = z.strictObject({
   maxJobDuration: z.number().int().positive().default(3_600),
   /** longest wait for a place, seconds; a request may ask for less */
   maxQueueTime: z.number().int().nonnegative().default(600),
-  storageExpiry: z.number().int().positive().default(604_800),
+  /** how long results are kept after a job's end, seconds */
+  storageExpiry: z.number().int().positive().default(usualStorageSeconds),
+  /** how long the owner of a job may have them kept, seconds after its end; absent: no longer than `storageExpiry` */
+  maxStorageExpiry: z.number().int().positive().optional(),
   /** bare file objects as inputs, without an asset */
   allowFileObjects: z.boolean().default(false),
   /** legacy rule: two empty trusted lists allow every published algorithm */
@@ -94,13 +100,18 @@ const environmentFields = z.strictObject({
 
 type Fields = z.output<typeof environmentFields>;
 
-const checkSizes = ({ resources, minJobDuration, maxJobDuration }: Fields, complain: Complain): void => {
+/** The longest that results may be kept after a job's end, in seconds. */
+export const longestStorageOf = ({ storageExpiry, maxStorageExpiry }: Pick<Fields, 'storageExpiry' | 'maxStorageExpiry'>): number =>
+  maxStorageExpiry ?? storageExpiry;
+
+const checkSizes = ({ resources, minJobDuration, maxJobDuration, ...environment }: Fields, complain: Complain): void => {
   for (const id of basicResourceIds) {
     const { min, max, total } = resources[id];
     if (min > max) complain(['resources', id, 'min'], 'is above max');
     if (max > total) complain(['resources', id, 'max'], 'is above total');
   }
   if (minJobDuration > maxJobDuration) complain(['minJobDuration'], 'is above maxJobDuration');
+  if (longestStorageOf(environment) < environment.storageExpiry) complain(['maxStorageExpiry'], 'is below storageExpiry');
 };
 
 const checkFree = ({ free, ...environment }: Fields, complain: Complain): void => {
@@ -188,6 +199,12 @@ export const clusterDevicesOf = ({ id: environmentId, devices }: ComputeEnvironm
 export const findEnvironment = (list: readonly ComputeEnvironment[], id: string): ComputeEnvironment | undefined =>
   list.find((environment) => environment.id === id) ??
   list.find((environment) => id.endsWith(`-${environment.id}`) && /^0x[0-9a-f]{64}-/.test(id));
+
+/** How long results of jobs in each environment are kept; those of an environment that is no longer offered, as long as usual. */
+export const storageSecondsIn =
+  (list: readonly ComputeEnvironment[]) =>
+  (environmentId: string): number =>
+    findEnvironment(list, environmentId)?.storageExpiry ?? usualStorageSeconds;
 
 export { isBasicResource } from './devices.ts';
 export { isPriced } from './fees.ts';

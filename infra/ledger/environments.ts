@@ -55,6 +55,8 @@ export const environmentLoads = ({ db }: JobsDeps) =>
     }));
   };
 
+/** Their files go before their rows do. */
+const selfTestStorageSeconds = 3_600;
 const selfTestsKept = sql<Date>`clock_timestamp() - interval '1 day'`;
 
 /** Writes the job of a self-test, accepted from the beginning, and forgets the environment's old ones. Safe to repeat. */
@@ -69,6 +71,7 @@ export const insertSelfTest = (deps: JobsDeps) =>
         agreement_id: '',
         run_seconds: admission.runSeconds,
         reason: 'a self-test',
+        storage_seconds: selfTestStorageSeconds,
       })
       .onConflict((conflict) => conflict.doNothing())
       .execute();

@@ -44,6 +44,8 @@ export interface JobRow {
   readonly algorithmFinishedAtMs: number | null;
   readonly createdAtMs: number;
   readonly finishedAtMs: number | null;
+  /** until when results and log are there; null until the job has ended */
+  readonly expiresAtMs: number | null;
 }
 
 /** Which jobs to find; at least one of the three. Addresses and agreement ids compare lower-case. */
@@ -78,10 +80,12 @@ export const listedColumns = [
   'job_id', 'owner_text', 'environment_id', 'is_free', 'chain_id', 'surface', 'admission_state', 'refusal_type', 'agreement_id',
   'algorithm_did', 'input_dids', 'status', 'reason', 'stop_requested', 'progress', 'phases', 'results', 'results_pod_attempt',
   'termination', 'run_seconds', 'queue_seconds', 'resources', 'metadata', 'additional_viewers', 'algorithm_started_at', 'algorithm_finished_at',
-  'created_at', 'finished_at',
+  'created_at', 'finished_at', 'expires_at',
 ] as const; // prettier-ignore
 
-/** A row as it is read. */
+const isOver = (expiresAt: Date | null): boolean => expiresAt !== null && expiresAt.getTime() <= Date.now();
+
+/** A row as it is read; results whose time is over are not listed, whatever is left of them. */
 export const toJobRow = (row: Pick<Selectable<LedgerDatabase['jobs']>, (typeof listedColumns)[number]>): JobRow => ({
   jobId: row.job_id,
   owner: row.owner_text,
@@ -99,7 +103,7 @@ export const toJobRow = (row: Pick<Selectable<LedgerDatabase['jobs']>, (typeof l
   stopRequested: row.stop_requested,
   progress: row.progress,
   phases: row.phases,
-  results: row.results ?? [],
+  results: isOver(row.expires_at) ? [] : (row.results ?? []),
   podAttempt: row.results_pod_attempt ?? 0,
   termination: row.termination,
   maxJobDuration: row.run_seconds,
@@ -111,16 +115,22 @@ export const toJobRow = (row: Pick<Selectable<LedgerDatabase['jobs']>, (typeof l
   algorithmFinishedAtMs: row.algorithm_finished_at?.getTime() ?? null,
   createdAtMs: row.created_at.getTime(),
   finishedAtMs: row.finished_at?.getTime() ?? null,
+  expiresAtMs: row.expires_at?.getTime() ?? null,
 });
 
 /** What the operations on jobs need. */
 export interface JobsDeps {
   readonly db: Kysely<LedgerDatabase>;
   readonly keyring: Keyring;
+  /** how long results of an environment's jobs are kept, in seconds */
+  readonly storageSecondsOf: (environmentId: string) => number;
 }
 
 /** The row of a new job; it is shown to nobody before it is accepted. */
-export const newJobValues = ({ keyring }: Pick<JobsDeps, 'keyring'>, { registryCredentials, ...spec }: JobSpec) => ({
+export const newJobValues = (
+  { keyring, storageSecondsOf }: Pick<JobsDeps, 'keyring' | 'storageSecondsOf'>,
+  { registryCredentials, ...spec }: JobSpec,
+) => ({
   job_id: spec.jobId,
   owner: spec.consumerAddress.toLowerCase(),
   owner_text: spec.consumerAddress,
@@ -140,6 +150,7 @@ export const newJobValues = ({ keyring }: Pick<JobsDeps, 'keyring'>, { registryC
   phases: JSON.stringify({ [status.queued]: Date.now() }),
   queue_seconds: spec.queueMaxWaitTime,
   resources: JSON.stringify(spec.resources),
+  storage_seconds: storageSecondsOf(spec.environmentId),
   metadata: spec.metadata === undefined || spec.metadata === null ? null : JSON.stringify(spec.metadata),
   additional_viewers: JSON.stringify(spec.additionalViewers.map((viewer) => viewer.toLowerCase())),
 });
@@ -186,12 +197,17 @@ export const findJobs = (deps: JobsDeps) => {
   };
 };
 
-/** @throws JobFailure `RequestInvalid` for an unknown job */
+const openSpec = (keyring: Keyring, jobId: string, sealed: Buffer): JobSpec => {
+  if (sealed.length === 0) throw new JobFailure('RequestInvalid', `the request of job ${jobId} is no longer kept`);
+  return JSON.parse(keyring.open(sealed, specContext(jobId)).toString()) as JobSpec;
+};
+
+/** @throws JobFailure `RequestInvalid` for an unknown job, and one whose request is no longer kept */
 export const readSpec = ({ db, keyring }: JobsDeps) =>
   async function readSpec(jobId: string): Promise<JobSpec> {
     const row = await db.selectFrom('jobs').select('spec').where('job_id', '=', jobId).executeTakeFirst();
     if (row === undefined) throw new JobFailure('RequestInvalid', `job ${jobId} is not in the ledger`);
-    return JSON.parse(keyring.open(row.spec, specContext(jobId)).toString()) as JobSpec;
+    return openSpec(keyring, jobId, row.spec);
   };
 
 /** @returns with what the algorithm's image is pulled; null: without anything, or the job has ended */
@@ -207,7 +223,7 @@ export const readOrder = ({ db, keyring }: JobsDeps) =>
   async function readOrder(jobId: string): Promise<{ readonly spec: JobSpec; readonly accepted: Admission | null }> {
     const row = await db.selectFrom('jobs').select(['spec', 'admission']).where('job_id', '=', jobId).executeTakeFirst();
     if (row === undefined) throw new JobFailure('RequestInvalid', `job ${jobId} is not in the ledger`);
-    return { spec: JSON.parse(keyring.open(row.spec, specContext(jobId)).toString()) as JobSpec, accepted: row.admission };
+    return { spec: openSpec(keyring, jobId, row.spec), accepted: row.admission };
   };
 
 /** @throws JobFailure `RequestInvalid` for a job that is unknown or was not accepted */
@@ -215,7 +231,7 @@ export const readAdmission = ({ db, keyring }: JobsDeps) =>
   async function readAdmission(jobId: string): Promise<{ readonly spec: JobSpec; readonly admission: Admission }> {
     const row = await db.selectFrom('jobs').select(['spec', 'admission']).where('job_id', '=', jobId).executeTakeFirst();
     if (row?.admission === null || row?.admission === undefined) throw new JobFailure('RequestInvalid', `job ${jobId} was not accepted`);
-    return { spec: JSON.parse(keyring.open(row.spec, specContext(jobId)).toString()) as JobSpec, admission: row.admission };
+    return { spec: openSpec(keyring, jobId, row.spec), admission: row.admission };
   };
 
 /**
@@ -245,6 +261,8 @@ export const acceptJob = ({ db }: JobsDeps) =>
 
 const isUniqueViolation = (err: unknown): boolean => err instanceof Error && (err as { code?: unknown }).code === '23505';
 
+const expiryFromNow = sql<Date>`clock_timestamp() + make_interval(secs => storage_seconds)`;
+
 /** Remembers a refusal, so that the same request gets the same answer for ever. Safe to repeat. */
 export const refuseJob = ({ db }: JobsDeps) =>
   async function refuseJob(jobId: string, refusal: { readonly type: string; readonly reason: string }): Promise<void> {
@@ -252,7 +270,7 @@ export const refuseJob = ({ db }: JobsDeps) =>
       .updateTable('jobs')
       .set({
         ...{ admission_state: 'refused', refusal_type: refusal.type, reason: refusal.reason, finished_at: new Date() },
-        registry_credentials: null,
+        ...{ registry_credentials: null, expires_at: expiryFromNow },
       })
       .where('job_id', '=', jobId)
       .where('admission_state', '=', 'pending')
@@ -361,6 +379,7 @@ export const recordJob = ({ db }: JobsDeps) =>
     const { end, algorithm } = record;
     const ending = end !== undefined && {
       finished_at: sql<Date>`coalesce(finished_at, clock_timestamp())`,
+      expires_at: expiryFromNow,
       termination: JSON.stringify({ exitCode: end.exitCode, OOMKilled: end.oomKilled, reason: end.reason }),
       progress: null,
       registry_credentials: null,

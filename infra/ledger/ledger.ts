@@ -2,6 +2,7 @@
 
 import { sql } from 'kysely';
 import type { Keyring } from '../crypto/keyring.ts';
+import { usualStorageSeconds } from '../environments/environments.ts';
 import type { LedgerConnection } from './connect.ts';
 import { environmentLoads, insertSelfTest, isUnsealed, readSeals, recordVerdict } from './environments.ts';
 import * as jobs from './jobs.ts';
@@ -13,15 +14,24 @@ import { nonceOf, reserveJob, spendNonce } from './nonces.ts';
 import { beginPodAttempt, knownClaims, recordPositions } from './places.ts';
 import { findProviderJobs, openJobOn, readProviderJob, reserveProviderJob, runningJobs } from './providerJobs.ts';
 import { readProviderListing, releaseProviderNonce, storeProviderListing, takeProviderNonce } from './providerFiles.ts';
+import { expiredJobs, recordFilesRemoved, reduceJob, setExpiry } from './retention.ts';
 import { invalidateToken, isTokenInvalidated } from './tokens.ts';
 
 export type { EnvironmentLoad } from './environments.ts';
 export type { JobFilter, JobRow, ProgressRecord } from './jobs.ts';
 export type { ResultEntry } from './schema.ts';
 
-/** Every operation of the ledger, each safe to repeat. @throws JobFailure ServiceUnavailable while the database is away */
-export const createLedger = ({ db }: Pick<LedgerConnection, 'db'>, keyring: Keyring) => {
-  const deps: jobs.JobsDeps = { db, keyring };
+/**
+ * Every operation of the ledger, each safe to repeat.
+ * @param storageSecondsOf how long results of an environment's jobs are kept; asked when a job is written
+ * @throws JobFailure ServiceUnavailable while the database is away
+ */
+export const createLedger = (
+  { db }: Pick<LedgerConnection, 'db'>,
+  keyring: Keyring,
+  storageSecondsOf: jobs.JobsDeps['storageSecondsOf'] = () => usualStorageSeconds,
+) => {
+  const deps: jobs.JobsDeps = { db, keyring, storageSecondsOf };
   return translateLedgerErrors({
     nonceOf: nonceOf(deps),
     spendNonce: spendNonce(deps),
@@ -60,6 +70,10 @@ export const createLedger = ({ db }: Pick<LedgerConnection, 'db'>, keyring: Keyr
     readManifestFacts: readManifestFacts(deps),
     readManifest: readManifest(deps),
     storeManifest: storeManifest(deps),
+    expiredJobs: expiredJobs(deps),
+    reduceJob: reduceJob(deps),
+    recordFilesRemoved: recordFilesRemoved(deps),
+    setExpiry: setExpiry(deps),
     appendLog: appendLog(deps),
     readLog: readLog(deps),
     dropEndedLogs: dropEndedLogs(deps),

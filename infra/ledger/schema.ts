@@ -77,6 +77,13 @@ interface JobsTable {
   algorithm_finished_at: Date | null;
   created_at: Generated<Date>;
   finished_at: Date | null;
+  /** how long results are kept after the end, as it was announced when the job was asked for */
+  storage_seconds: Generated<number>;
+  /** null until the job has ended; from then on nobody is shown its results */
+  expires_at: Date | null;
+  reduced_at: Date | null;
+  /** the store has nothing of the job any more */
+  files_removed_at: Date | null;
 }
 
 interface NoncesTable {

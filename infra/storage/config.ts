@@ -3,6 +3,6 @@
 import { z } from 'zod';
 
 export const storageKeys = {
-  /** folder for results; api and gateway must see the same one */
+  /** folder for results; all processes must see the same one */
   C2D_STORAGE_FOLDER: z.string().min(1),
 };

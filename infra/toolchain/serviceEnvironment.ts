@@ -112,6 +112,7 @@ export const serviceEnvironment = (places: ServicePlaces): Readonly<Record<Servi
     },
     orchestrator: {
       ...common,
+      ...storage,
       ...healthPort(places, 'orchestrator'),
       ...runtime.orchestrator,
       C2D_AGENT_IMAGE: places.agentImage,

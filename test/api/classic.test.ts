@@ -583,6 +583,9 @@ describe('GET computeResult', () => {
     expect(await error(owner, ended, -1)).toEqual([404, { error: 'Negative index -1' }]);
     expect(await error(owner, ended, 3)).toEqual([404, { error: 'No such index 3 in this compute job' }]);
     expect(await error(owner, ended, 'x')).toEqual(fieldErrors({ index: ['The index must be an integer.'] }));
+    await classic.opened.ledger.setExpiry(ended, null);
+    for (const index of [0, -1])
+      expect(await error(owner, ended, index)).toEqual([404, { error: expect.stringMatching(/^Results of job .* and are gone$/) }]);
   });
 
   test('fields are required', async () => {

@@ -157,9 +157,11 @@ describe('GET computeResult', () => {
     const running = world.ledger.put(aJobRow({ owner: wallet.address, status: status.running }));
     const unknown = aJobId();
     const refused = world.ledger.put(aJobRow({ owner: wallet.address, admission: 'refused' }));
+    const expired = world.ledger.put(aJobRow({ owner: wallet.address, status: status.finished, finishedAtMs: 1, expiresAtMs: 2 }));
     const texts: [string, string, string][] = [
       [jobId, '1', 'No such index 1 in this compute job'],
       [running.jobId, '0', `No results for job ${running.jobId}`],
+      [expired.jobId, '0', `Results of job ${expired.jobId} were kept until 1970-01-01T00:00:00.002Z and are gone`],
       [unknown, '0', `Cannot find job with id ${unknown}`],
       [refused.jobId, '0', `Cannot find job with id ${refused.jobId}`],
     ];

@@ -72,6 +72,9 @@ describe('c2d', () => {
           },
         ]) as unknown,
       });
+      // they are removed by the schedule, in its time; nobody is shown them from now on
+      expect(await runCli(['delete', id], { env })).toMatchObject({ code: 0, stdout: 'results and log are gone\n' });
+      expect(await runCli(['results', id], { env })).toMatchObject({ code: 3, stderr: expect.stringMatching(/ResultsExpired/) as string });
       const job = JSON.parse((await runCli(['--json', 'status', id], { env })).stdout) as JobDetails;
       expect(job).toMatchObject({ status: 70, termination: { exitCode: 0 } });
       const accounted = job.timing.phases.reduce((sum, { seconds }) => sum + seconds, 0);

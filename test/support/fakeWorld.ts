@@ -5,6 +5,7 @@
 
 import { ActivityNotFoundError, type Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
+import type { ExpiredJob } from '../../activities/expireJobs.ts';
 import type { ActivityDeps } from '../../activities/index.ts';
 import type { FailureType, JobFailure } from '../../workflows/contract/failures.ts';
 import { jobWorkflowId, phaseActivityId, podName } from '../../workflows/contract/ids.ts';
@@ -68,6 +69,9 @@ export class FakeWorld {
   /** every position that was told, in order */
   readonly positions: Position[] = [];
   script: AgentScript = wellBehaved;
+  /** jobs whose time is over, by id */
+  expired: readonly ExpiredJob[] = [];
+  readonly filesRemoved: string[] = [];
   readonly problems: unknown[] = [];
   readonly queues: PlaceQueues;
   private readonly client: Client;
@@ -124,6 +128,16 @@ export class FakeWorld {
       verdictCounts: { inc: () => undefined },
       refusals: { refuseJob: async (jobId, refusal) => void this.refusals.push({ jobId, ...refusal }) },
       workflows: openWorkflows(this.client),
+      retention: {
+        expiredJobs: async (limit, after) => {
+          const rest = this.expired.filter(({ jobId }) => after === null || jobId > after.jobId);
+          return rest.slice(0, limit);
+        },
+        reduceJob: async () => undefined,
+        recordFilesRemoved: async (jobId) => void this.filesRemoved.push(jobId),
+      },
+      storedFiles: { remove: async () => undefined },
+      expiryCounts: { inc: () => undefined },
       openJobs: { openJobs: async () => [], dropEndedLogs: async () => undefined },
     };
   }

@@ -6,6 +6,7 @@ import { serviceKeys } from '../../infra/process/commonKeys.ts';
 import { flag } from '../../infra/process/config.ts';
 import { oceanKeys } from '../../infra/ocean/keys.ts';
 import { podKeys, requireGatewayRoute } from '../../infra/pods/config.ts';
+import { storageKeys } from '../../infra/storage/config.ts';
 import { temporalKeys } from '../../infra/temporal/connect.ts';
 
 export const orchestratorConfig = z
@@ -14,6 +15,7 @@ export const orchestratorConfig = z
     ...temporalKeys,
     ...oceanKeys,
     ...podKeys,
+    ...storageKeys,
     ...selfTestKeys,
     ...selfTestTargetKeys,
     /** bundle made ahead with `bundleWorkflowCode`; absent: bundled at start */
@@ -22,6 +24,8 @@ export const orchestratorConfig = z
     C2D_REAPER_SECONDS: z.coerce.number().int().min(5).default(600),
     /** pods and jobs younger than this are left alone by the reaper, in seconds */
     C2D_REAPER_GRACE_SECONDS: z.coerce.number().int().min(0).default(120),
+    /** seconds between two rounds that remove results whose time is over */
+    C2D_RETENTION_SECONDS: z.coerce.number().int().min(5).default(600),
     /** silence of an agent after which its pod is looked at, in seconds; for jobs that the orchestrator starts itself */
     C2D_SILENCE_SECONDS: z.coerce.number().min(1).default(12),
     C2D_MAX_ACTIVITIES: z.coerce.number().int().positive().default(100),

@@ -7,6 +7,7 @@ import { Counter, Registry } from 'prom-client';
 import { cancellationSignal } from '@temporalio/activity';
 import { NativeConnection } from '@temporalio/worker';
 import type { BeginSelfTestDeps } from '../../activities/beginSelfTest.ts';
+import type { ExpireJobsDeps } from '../../activities/expireJobs.ts';
 import { createActivities, type ActivityDeps } from '../../activities/index.ts';
 import type { RecordVerdictDeps } from '../../activities/recordVerdict.ts';
 import { createKeyring, type Keyring } from '../../infra/crypto/keyring.ts';
@@ -27,6 +28,8 @@ import { runProcess, type RunningProcess } from '../../infra/process/lifecycle.t
 import { listen } from '../../infra/process/listen.ts';
 import { createLogger } from '../../infra/process/logger.ts';
 import { metricsRoute } from '../../infra/process/metrics.ts';
+import { localStore } from '../../infra/storage/local.ts';
+import type { ResultStore } from '../../infra/storage/resultStore.ts';
 import { connectTemporal, connectionOptions, createDataConverter, failureConverterPath } from '../../infra/temporal/connect.ts';
 import { createJobStarter, type JobStarter } from '../../infra/temporal/jobStarter.ts';
 import { createPlaceQueues, type PlaceQueues } from '../../infra/temporal/placeQueues.ts';
@@ -37,7 +40,7 @@ import { orchestratorConfig, type OrchestratorConfig } from './config.ts';
 import { openWorkflows, type OpenWorkflows } from './openWorkflows.ts';
 import { createPodSpecs } from './podSpecs.ts';
 import { createPodWatch } from './podWatch.ts';
-import { ensureReaper, ensureSearchAttributes, ensureSelfTests } from './schedule.ts';
+import { ensureReaper, ensureRetention, ensureSearchAttributes, ensureSelfTests } from './schedule.ts';
 import { findSealTargets } from './sealTargets.ts';
 import { createSelfTests } from './selfTests.ts';
 import { bundleWorkflows, createWorker, installRuntime } from './worker.ts';
@@ -59,6 +62,7 @@ interface Adapters {
   readonly owner: string;
   readonly clusterUrl: string | null;
   readonly registry: Registry;
+  readonly storedFiles: Pick<ResultStore, 'remove'>;
 }
 
 const notOffered = (id: string): string => `environment ${id} is no longer offered; choose another one`;
@@ -96,6 +100,14 @@ const joinSelfTests = (
     registers: [registry],
   }),
 });
+
+const countExpiries = (registry: Registry): ExpireJobsDeps['expiryCounts'] =>
+  new Counter({
+    name: 'c2d_expired_jobs_total',
+    help: 'Jobs whose results were removed because their time was over (expired), and failures to do so, which are tried again (failed)',
+    labelNames: ['outcome'],
+    registers: [registry],
+  });
 
 const joinActivities = (adapters: Adapters): ActivityDeps => {
   const { ledger, manifests, ocean, pods, workflows, queues, starter, keyring, environments, config } = adapters;
@@ -159,6 +171,9 @@ const joinActivities = (adapters: Adapters): ActivityDeps => {
     refusals: ledger,
     openJobs: ledger,
     workflows,
+    retention: ledger,
+    storedFiles: adapters.storedFiles,
+    expiryCounts: countExpiries(adapters.registry),
     ...joinSelfTests(adapters, environmentOf),
   };
 };
@@ -178,6 +193,7 @@ const start = async (): Promise<RunningProcess> => {
   const opened = await openPods(config);
   const { pods, clusterUrl } = opened;
   const registry = new Registry();
+  const storedFiles = localStore({ folder: config.C2D_STORAGE_FOLDER });
 
   const environments = config.C2D_ENVIRONMENTS;
   const native = await NativeConnection.connect(connectionOptions(config));
@@ -189,8 +205,8 @@ const start = async (): Promise<RunningProcess> => {
       config.C2D_WORKFLOW_BUNDLE === undefined ? await bundleWorkflows(failureConverterPath) : { codePath: config.C2D_WORKFLOW_BUNDLE },
     activities: createActivities(
       joinActivities({
-        ...{ ledger, ocean, pods, keyring, environments, config, clusterUrl, registry, owner: ocean.providerAddress },
         manifests: createManifests({ ledger, privateKey: config.C2D_PROVIDER_PRIVATE_KEY, version }),
+        ...{ ledger, ocean, pods, keyring, environments, config, clusterUrl, registry, storedFiles, owner: ocean.providerAddress },
         workflows: openWorkflows(temporal.client),
         queues: createPlaceQueues({ client: temporal.client, maxJobsOf: (queue) => maxJobsOf(environments, queue) }),
         starter: createJobStarter({ client: temporal.client, heartbeatSeconds: config.C2D_SILENCE_SECONDS }),
@@ -203,6 +219,7 @@ const start = async (): Promise<RunningProcess> => {
   const onProblem = (err: unknown): void => logger.warn({ err }, 'a changed pod is looked at later only');
   const podWatch = config.C2D_POD_WATCH ? pods.watch?.(createPodWatch({ activity: temporal.client.activity, onProblem })) : undefined;
   await ensureReaper(temporal.client, { everySeconds: config.C2D_REAPER_SECONDS, graceSeconds: config.C2D_REAPER_GRACE_SECONDS });
+  await ensureRetention(temporal.client, { everySeconds: config.C2D_RETENTION_SECONDS });
   const seals = await ledger.readSeals();
   await ensureSelfTests(temporal.client, {
     // the other runtime has no network that could leak
@@ -221,6 +238,7 @@ const start = async (): Promise<RunningProcess> => {
       ledger: ledger.check,
       temporal: temporal.check,
       chains: () => ocean.check(),
+      storage: () => storedFiles.check(),
       containers: () => opened.check(),
       worker: async () => {
         if (worker.getState() !== 'RUNNING') throw new Error(`the worker is ${worker.getState()}`);

@@ -1,4 +1,4 @@
-/** Schedules of the reaper and of self-tests, and the search attributes: what a Temporal namespace must have. */
+/** Schedules of the reaper, of retention and of self-tests, and the search attributes: what a Temporal namespace must have. */
 
 import {
   ScheduleAlreadyRunning,
@@ -13,6 +13,7 @@ import { sealScheduleId, sealSchedulePrefix, type SealTest } from '../../workflo
 import { searchAttributes } from '../../workflows/contract/searchAttributes.ts';
 
 const scheduleId = 'c2d-reaper';
+const retentionScheduleId = 'c2d-retention';
 const keyword = 2; // temporal.api.enums.v1.IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
 
 /** How often the reaper runs, and how young a pod it leaves alone. */
@@ -51,6 +52,18 @@ export const ensureReaper = async (client: Client, { everySeconds, graceSeconds 
       taskQueue: orchestratorQueue,
       args: [{ olderThanSeconds: graceSeconds }],
     },
+  });
+};
+
+/** Has results removed whose time is over. Safe to repeat by any number of processes. */
+export const ensureRetention = async (
+  client: Client,
+  { everySeconds, taskQueue = orchestratorQueue }: { readonly everySeconds: number; readonly taskQueue?: string },
+): Promise<void> => {
+  await ensureSchedule(client, {
+    scheduleId: retentionScheduleId,
+    spec: every(everySeconds),
+    action: { type: 'startWorkflow', workflowType: 'expireJobs', workflowId: retentionScheduleId, taskQueue, args: [] },
   });
 };
 

@@ -250,7 +250,7 @@ export const valuesSchema = (): Schema => ({
     temporal,
     secrets,
     storage: object('Where results are kept.', {
-      existingClaim: objectName('a PersistentVolumeClaim that api and gateway can mount at once on every node'),
+      existingClaim: objectName('a PersistentVolumeClaim that all processes can mount at once on every node'),
     }),
     api,
     orchestrator: process('The worker that drives the jobs.'),

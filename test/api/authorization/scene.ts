@@ -36,7 +36,13 @@ export interface AuthorizationScene {
   /** both on the list of the service; the jobs are the first one's */
   readonly provider: Wallet;
   readonly otherProvider: Wallet;
-  readonly jobs: { readonly running: string; readonly ended: string; readonly providerRunning: string; readonly providerEnded: string };
+  readonly jobs: {
+    readonly running: string;
+    readonly ended: string;
+    /** ended, and needed for nothing else */ readonly disposable: string;
+    readonly providerRunning: string;
+    readonly providerEnded: string;
+  };
   /** one for downloads, and one for a start on each surface: an order carries one job at a time */
   readonly orders: Readonly<Record<'access' | 'node' | 'v1' | 'classic', Order>>;
   readonly document: {
@@ -168,7 +174,7 @@ export const startAuthorizationScene = async (): Promise<AuthorizationScene> => 
     urls: { node: node.url, v1: node.url, classic: classicListener.url, operator: operator.url },
     ...{ owner, stranger, provider, otherProvider, orders, tokens },
     jobs: {
-      ...{ running: await jobOf(null, false), ended: await jobOf(null, true) },
+      ...{ running: await jobOf(null, false), ended: await jobOf(null, true), disposable: await jobOf(null, true) },
       ...{ providerRunning: await jobOf(provider, false), providerEnded: await jobOf(provider, true) },
     },
     document: {
@@ -178,7 +184,7 @@ export const startAuthorizationScene = async (): Promise<AuthorizationScene> => 
     },
     nextNonce: () => String((lastNonce += 1)),
     look: async () => ({
-      jobs: (await opened.connection.pool.query('select job_id, stop_requested, status from jobs where owner = $1 order by job_id', [owner.address.toLowerCase()])).rows,
+      jobs: (await opened.connection.pool.query('select job_id, stop_requested, status, expires_at from jobs where owner = $1 order by job_id', [owner.address.toLowerCase()])).rows,
       nonces: [await opened.ledger.nonceOf(owner.address), await opened.ledger.nonceOf(provider.address)],
       tokens: await Promise.all([tokens.owners, tokens.spare].map(async (token) => (await deps.tokens.examine(token)).kind)),
       stopped: [...stopped],

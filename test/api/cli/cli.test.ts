@@ -73,6 +73,8 @@ describe('help and options', () => {
       'logs',
       'results',
       'verify',
+      'keep',
+      'delete',
       'stop',
       'Exit codes:',
       'C2D_KEY_FILE',

@@ -50,6 +50,7 @@ export const aJobRow = (over: Partial<JobRow> = {}): JobRow => ({
   algorithmFinishedAtMs: null,
   createdAtMs: 1_742_291_065_119,
   finishedAtMs: null,
+  expiresAtMs: null,
   ...over,
 });
 
@@ -137,6 +138,13 @@ export class FakeLedger implements JobLedger {
     this.specs.set(spec.jobId, spec);
     this.put(aJobRow({ jobId: spec.jobId, owner: spec.consumerAddress, environmentId: spec.environmentId, admission: 'pending' }));
     return { kind: 'new' } as const;
+  }
+
+  async setExpiry(jobId: string, until: Date | null): Promise<boolean> {
+    const row = this.rows.get(jobId);
+    if (row === undefined || row.finishedAtMs === null) return false;
+    this.put({ ...row, expiresAtMs: until?.getTime() ?? Date.now() });
+    return true;
   }
 
   async readRequestDigest(jobId: string): Promise<string | null> {
