@@ -15,7 +15,7 @@ const entryPoints: Readonly<Record<ServiceName, string>> = {
 };
 
 /** What of our own environment a process gets: what programs need in general, no setting of the service. */
-const inherited = ['PATH', 'HOME', 'LANG', 'TMPDIR', 'TZ'] as const;
+const inherited = ['PATH', 'HOME', 'LANG', 'TMPDIR', 'TZ', 'NODE_COMPILE_CACHE'] as const;
 
 /** How to start one. */
 export interface ServiceProcessOptions {

@@ -24,6 +24,7 @@ export interface ApiProcesses {
 /** What all processes of one installation have in common. */
 const settingsOf = (databaseUrl: string, folder: string): Record<string, string> => ({
   PATH: process.env.PATH ?? '',
+  ...(process.env.NODE_COMPILE_CACHE !== undefined && { NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE }),
   DATABASE_URL: databaseUrl,
   C2D_ENCRYPTION_KEYS: `a:${randomBytes(32).toString('base64')}`,
   C2D_ENVIRONMENTS: '[{"id":"small"}]',
