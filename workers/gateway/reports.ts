@@ -48,10 +48,27 @@ const forward = async ({ ledger, reports }: ReportsDeps, pod: PodRef, report: Ph
       return failPhase(reports)(report.phase, pod, failure);
     }
     case 'done':
+      if (report.phase === 'publishOutputs' && report.result.withheld !== undefined) return withhold({ ledger, reports }, pod, report);
       return completePhase(reports)(report.phase, pod, await recordDone(ledger, pod, report));
     default:
       return report satisfies never;
   }
+};
+
+/** The log, if it may be read, is listed as ever; the job ends with the rule as its reason. */
+const withhold = async (
+  { ledger, reports }: ReportsDeps,
+  pod: PodRef,
+  report: Extract<PhaseReport, { outcome: 'done'; phase: 'publishOutputs' }>,
+): Promise<ReportOutcome> => {
+  await recordDone(ledger, pod, report);
+  const failure = ApplicationFailure.create({
+    type: 'OutputsWithheld' satisfies FailureType,
+    message: withoutSecrets(report.result.withheld ?? ''),
+    nonRetryable: true,
+    category: 'BENIGN',
+  });
+  return failPhase(reports)('publishOutputs', pod, failure);
 };
 
 /** Makes the next attempt start at once; that one asks the runtime. */
