@@ -55,6 +55,7 @@ export const failureHttpStatus = {
   AlgorithmChecksumMismatch: 400,
   AlgorithmOutOfMemory: 400,
   OutputsTooLarge: 400,
+  OutputsWithheld: 400,
   OutputsUnreadable: 503,
   StorageRefused: 503,
   StorageUnavailable: 503,

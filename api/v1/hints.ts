@@ -85,6 +85,10 @@ export const codeTexts: Readonly<Record<ProblemCode, CodeText>> = {
   },
   AlgorithmOutOfMemory: { title: 'The algorithm needs more memory', hint: 'Ask for more ram, or choose an environment that has more.' },
   OutputsTooLarge: { title: 'The outputs are too large', hint: 'Write less, or ask for more disk.' },
+  OutputsWithheld: {
+    title: 'The outputs are withheld',
+    hint: 'Write what the rule that the cause names lets out, or ask who made the rule.',
+  },
   OutputsUnreadable: { title: 'The outputs cannot be read', hint: operator },
   StorageRefused: { title: 'The storage refuses the results', hint: operator },
   StorageUnavailable: { title: 'The storage does not answer', hint: again },

@@ -5,6 +5,7 @@ import { JobFailure } from '../../workflows/contract/failures.ts';
 import type { Resources } from '../../workflows/contract/spec.ts';
 import { basicResourceIds, checkDevices, device, isBasicResource, type Complain } from './devices.ts';
 import { checkFees, fee } from './fees.ts';
+import { outputPolicy } from './outputPolicy.ts';
 import { checkPlacement, clusterPlacement } from './placement.ts';
 
 const address = z.string().regex(/^0x[0-9a-fA-F]{40}$/, 'is not an address');
@@ -66,6 +67,8 @@ const environmentFields = z.strictObject({
   storageExpiry: z.number().int().positive().default(usualStorageSeconds),
   /** how long the owner of a job may have them kept, seconds after its end; absent: no longer than `storageExpiry` */
   maxStorageExpiry: z.number().int().positive().optional(),
+  /** what may leave its jobs, whatever they compute on */
+  outputPolicy: outputPolicy.optional(),
   /** bare file objects as inputs, without an asset */
   allowFileObjects: z.boolean().default(false),
   /** legacy rule: two empty trusted lists allow every published algorithm */

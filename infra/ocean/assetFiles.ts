@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { JobFailure } from '../../workflows/contract/failures.ts';
+import type { OutputPolicy } from '../../workflows/contract/outputPolicy.ts';
 import type { AssetSnapshot } from '../../workflows/contract/spec.ts';
 import { findService, parseDdo, type Ddo, type DdoService } from './ddo.ts';
 import type { Decrypter } from './ecies.ts';
@@ -48,6 +49,16 @@ export const readServiceFiles = (ddo: Ddo, service: DdoService, decrypter: Decry
   }
   return files.map(parseFileObject);
 };
+
+/** What the publisher of an accepted dataset declares about outputs; nothing for a raw input. A policy that nobody can read was refused. */
+export const declaredPolicyOf = (snapshot: AssetSnapshot): OutputPolicy | null => {
+  const ddo = parseDdo(snapshot.ddo);
+  const policy = ddo === null ? null : (findService(ddo, snapshot.serviceId)?.outputPolicy ?? null);
+  return policy === 'unreadable' ? nothingLeaves : policy;
+};
+
+/** For a policy that an earlier release has accepted, and this one cannot read. */
+const nothingLeaves: OutputPolicy = { maxBytes: 0, maxFiles: 0, fileTypes: [], publishLog: false };
 
 /**
  * The files of an asset as it was accepted.

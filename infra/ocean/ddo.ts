@@ -2,7 +2,9 @@
 
 import { getAddress } from 'ethers';
 import { z } from 'zod';
+import type { OutputPolicy } from '../../workflows/contract/outputPolicy.ts';
 import type { AlgorithmContainer } from '../../workflows/contract/spec.ts';
+import { outputPolicy } from '../environments/outputPolicy.ts';
 import { computeDid, isDid } from './ids.ts';
 
 /** One entry of an allow or deny list. Unknown types are kept and never match. */
@@ -50,6 +52,8 @@ export interface DdoService {
   /** seconds an order is good for; 0 for ever */
   readonly timeoutSeconds: number;
   readonly compute: ComputeRules;
+  /** `additionalInformation.outputPolicy`: what may leave jobs; null: nothing is said, `unreadable`: nobody knows what */
+  readonly outputPolicy: OutputPolicy | 'unreadable' | null;
   readonly credentials: Credentials | null;
 }
 
@@ -148,6 +152,19 @@ const compute = z
         },
   );
 
+/** A free-form object of the service; everything else in it is others' matter. */
+// a field that is not there would be refused otherwise
+const declaredPolicy = z
+  .unknown()
+  .optional()
+  .transform((information): DdoService['outputPolicy'] => {
+    const declared: unknown =
+      typeof information === 'object' && information !== null && 'outputPolicy' in information ? information.outputPolicy : undefined;
+    if (declared === undefined || declared === null) return null;
+    const { success, data } = outputPolicy.safeParse(declared);
+    return success ? data : 'unreadable';
+  });
+
 const service = z.object({
   id: z.union([z.string().min(1), z.number()]).transform(String),
   type: z.string(),
@@ -157,6 +174,7 @@ const service = z.object({
   timeout: z.coerce.number().int().nonnegative().default(0),
   compute,
   credentials,
+  additionalInformation: declaredPolicy,
 });
 
 const text = z
@@ -201,7 +219,9 @@ export const parseDdo = (document: unknown): Ddo | null => {
   if (did !== computeDid(nftAddress, chainId, isVersion5 ? 'ope' : 'op')) return null;
   return {
     ...{ did, version, chainId, nftAddress, type: metadata.type, credentials: allowed, document },
-    services: services.map(({ timeout, ...rest }, index) => ({ ...rest, index, timeoutSeconds: timeout })),
+    services: services.map(({ timeout, additionalInformation, ...rest }, index) => ({
+      ...{ ...rest, index, timeoutSeconds: timeout, outputPolicy: additionalInformation },
+    })),
     container: metadata.algorithm?.container ?? null,
     cachedState: readCachedState(outer),
   };

@@ -52,6 +52,9 @@ export const requireFit = ({ ddo }: Asset, service: DdoService, { role, chainIds
   if (service.type !== 'compute' && service.type !== 'access') {
     throw new JobFailure('RequestInvalid', `Service ${service.id} of DDO ${ddo.did} is neither an access nor a compute service`);
   }
+  if (role === 'dataset' && service.outputPolicy === 'unreadable') {
+    throw new JobFailure('AssetNotConsumable', `Service ${service.id} of DDO ${ddo.did} has an output policy that cannot be read`);
+  }
   if (chainIds.length > 0 && !chainIds.includes(ddo.chainId)) {
     throw new JobFailure('RequestInvalid', `The compute environment takes no assets of chain ${ddo.chainId} (DDO ${ddo.did})`);
   }

@@ -229,3 +229,86 @@ describe('outputs', () => {
     jobPatienceMs,
   );
 });
+
+describe('an output policy', () => {
+  const writing = (files: Readonly<Record<string, string>>): string => `
+    for (const [name, content] of Object.entries(${JSON.stringify(files)})) require('node:fs').writeFileSync('/data/outputs/' + name, content);
+    console.log('written');`;
+
+  test(
+    'lets out what it allows, and withholds everything when one file is of another kind, with the rule as the reason',
+    async () => {
+      const [good, bad] = await Promise.all([
+        runRawJob(scene(), { environment: 'guarded', code: writing({ 'a.csv': 'a,b', 'b.tsv': 'a' }) }),
+        runRawJob(scene(), { environment: 'guarded', code: writing({ 'a.csv': 'a,b', 'secret.bin': 'a' }) }),
+      ]);
+      expect([good.job.status, [...good.results.keys()]]).toEqual([70, ['a.csv', 'b.tsv', 'algorithm.log']]);
+      const reason = 'the outputs are withheld by the output policy of environment guarded (fileTypes: csv)';
+      expect([bad.job.status, bad.job.statusReason, bad.job.terminationDetails?.exitCode]).toEqual([62, reason, 0]);
+      expect([...bad.results.keys()]).toEqual(['algorithm.log']);
+      expect(bad.log).toBe(`written\n\n[${reason}]\n`);
+    },
+    jobPatienceMs,
+  );
+
+  test(
+    'of a publisher holds in every environment, and keeps a log back, live too',
+    async () => {
+      const additionalInformation = { outputPolicy: { maxFiles: 1, publishLog: false } };
+      const dataset = await publishDataset(scene(), { additionalInformation });
+      const run = (files: Readonly<Record<string, string>>) =>
+        runRawJob(scene(), { environment: 'tiny', code: writing(files), datasets: [dataset] });
+      const [one, two] = await Promise.all([run({ a: '1' }), run({ a: '1', b: '2' })]);
+      expect([one.job.status, one.results.get('a')?.toString()]).toEqual([70, '1']);
+      expect([two.job.status, two.job.statusReason]).toEqual([
+        62,
+        `the outputs are withheld by the output policy of ${dataset.did} (maxFiles: 1)`,
+      ]);
+      for (const { log } of [one, two]) {
+        expect(log).not.toContain('written');
+        expect(log).toContain(`[the log is withheld by the output policy of ${dataset.did}]`);
+      }
+    },
+    jobPatienceMs,
+  );
+});
+
+test(
+  'a hostile folder of outputs gives what is honest in it, under names that stay what they are',
+  async () => {
+    const code = `
+      const fs = require('node:fs');
+      const out = '/data/outputs/';
+      for (const name of ['caf\u00e9', 'cafe\u0301', '\u202eexe.txt', 'a\u200bb', '..\u2215up', 'x\\ny']) fs.writeFileSync(out + name, 'of ' + name);
+      for (const [n, target] of ['/etc/passwd', '/.c2d/agent-state.json', '/data/inputs', '../../etc', '/proc/self/environ'].entries()) fs.symlinkSync(target, out + 'link' + n);
+      require('node:child_process').execFileSync('/.c2d/busybox', ['mkfifo', out + 'pipe.csv']);
+      fs.writeFileSync(out + 'growing', 'begun');
+      process.on('exit', () => fs.appendFileSync(out + 'growing', ', ended'));`;
+    const { job, results } = await runRawJob(scene(), { environment: 'tiny', code });
+    expect([job.status, job.terminationDetails?.reason]).toEqual([70, 'the algorithm ended with exit code 0']);
+    const names = ['caf\u00e9', 'cafe\u0301', '\u202eexe.txt', 'a\u200bb', '..\u2215up', 'x\ny'];
+    const outputs = [...results].filter(([name]) => !['growing', 'algorithm.log'].includes(name));
+    expect(outputs.map(([name]) => decodeURIComponent(name)).toSorted()).toEqual(names.toSorted());
+    for (const [name, content] of outputs) expect(content.toString()).toBe(`of ${decodeURIComponent(name)}`);
+    expect(results.get('growing')?.toString()).toBe('begun, ended');
+  },
+  jobPatienceMs,
+);
+
+test.each([
+  // or as large as the pod lets it be
+  [
+    'a sparse file of a terabyte',
+    `const fd = fs.openSync(out + 'sparse', 'w'); for (let size = 1024 ** 4; ; size /= 2) try { fs.ftruncateSync(fd, size); break } catch {}`,
+  ],
+  ['a hundred thousand files', `for (let n = 0; n < 100_000; n += 1) fs.writeFileSync(out + n, '');`],
+])(
+  '%s ends the job soon, with nothing but its log',
+  async (_what, act) => {
+    const code = `const fs = require('node:fs'); const out = '/data/outputs/'; ${act}`;
+    const { job, results } = await runRawJob(scene(), { environment: 'tiny', code });
+    expect(job.status).toBe(42);
+    expect([...results.keys()]).toEqual(['algorithm.log']);
+  },
+  jobPatienceMs,
+);

@@ -27,6 +27,13 @@ const tiny: EnvironmentSettings = {
   limits: { ...tinyLimits, graceSeconds: 5 },
 };
 
+/** Lets two small tables out, and nothing else. */
+const guarded: EnvironmentSettings = {
+  ...tiny,
+  id: 'guarded',
+  outputPolicy: { maxFiles: 2, maxBytes: 1_000, fileTypes: ['csv'] },
+};
+
 /** Waits for nothing long: not for a silent source, and not for an algorithm. */
 const brief: EnvironmentSettings = {
   id: 'brief',
@@ -48,4 +55,4 @@ const local: EnvironmentSettings = {
 };
 
 /** What the shared stack offers. */
-export const sharedEnvironments: readonly EnvironmentSettings[] = [local, tiny, brief, single, line];
+export const sharedEnvironments: readonly EnvironmentSettings[] = [local, tiny, guarded, brief, single, line];

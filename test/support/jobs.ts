@@ -33,16 +33,25 @@ const rules: ComputeRules = {
   publisherTrustedAlgorithms: [],
 };
 
+/** A dataset; what is left out is plausible. */
+export interface DatasetToPublish {
+  readonly contents?: readonly Content[];
+  readonly compute?: Partial<ComputeRules>;
+  /** of its service */
+  readonly additionalInformation?: unknown;
+}
+
 /** Publishes a dataset; anybody's own code may compute on it unless `compute` says otherwise. */
 export const publishDataset = (
   { publisher, files }: Scene,
-  { contents = ['a dataset'], compute = {} }: { contents?: readonly Content[]; compute?: Partial<ComputeRules> } = {},
+  { contents = ['a dataset'], compute = {}, additionalInformation }: DatasetToPublish = {},
 ): Promise<PublishedAsset> =>
   publisher.publishAsset({
     kind: 'dataset',
     name: 'a dataset',
     files: contents.map((content) => ({ type: 'url', url: files.serve(content), method: 'GET' })),
     compute: { ...rules, ...compute },
+    ...(additionalInformation !== undefined && { additionalInformation }),
   });
 
 export interface AlgorithmToPublish {

@@ -10,6 +10,7 @@ import { failForGood, PhaseFailure } from './failures.ts';
 import { JobOver, type GatewayAddress } from './http.ts';
 import { openLog, type AlgorithmLog } from './log.ts';
 import { scanOutputs } from './outputs.ts';
+import { logWithheldBy } from './outputRules.ts';
 import { abandonAlgorithm, openPipes, type Pipes } from './pipes.ts';
 import { createProgress, enterPhase, type Progress } from './progress.ts';
 import { publish, type PublishDeps } from './publish.ts';
@@ -77,16 +78,18 @@ const drive = async (deps: AgentDeps, onOver: () => void): Promise<void> => {
     onOver,
     onStop: () => state.released || cancelled.abort(new PhaseFailure('PodChanged', 'the job is being cancelled', false)),
   });
+  const withheldBy = logWithheldBy(plan.outputRules);
   const log = await openLog({
     path: `${dataFolder}/logs/algorithm.log`,
     maxBytes: plan.limits.logBytes,
-    isCut: state.logCut,
+    isCut: state.logCut || withheldBy !== undefined,
     onCut() {
       state.logCut = true;
       stateFile.save();
     },
     onGrowth: events.poke,
   });
+  if (withheldBy !== undefined && log.size() === 0) await log.note(`the log is withheld by the output policy of ${withheldBy}`);
   events.attach(log);
   const run: Run = { ...deps, plan, pipes, stateFile, progress, events, log, cancelled: cancelled.signal };
   const { cluster } = deps;

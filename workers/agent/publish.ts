@@ -9,6 +9,7 @@ import type { EventSender } from './events.ts';
 import { failForGood, failForNow, PhaseFailure } from './failures.ts';
 import type { AlgorithmLog } from './log.ts';
 import { scanOutputs, type OutputScan } from './outputs.ts';
+import { findBreach, type JudgedOutput } from './outputRules.ts';
 import { createLimit } from './patience.ts';
 import { enterPhase, type Progress } from './progress.ts';
 import type { StateFile } from './state.ts';
@@ -17,7 +18,7 @@ import { uploadFiles, type PublishedFile, type Upload } from './upload.ts';
 /** What {@link publish} needs. */
 export interface PublishDeps {
   readonly gateway: Gateway;
-  readonly plan: Pick<Plan, 'limits' | 'encryption'>;
+  readonly plan: Pick<Plan, 'limits' | 'outputRules' | 'encryption'>;
   readonly dataFolder: string;
   readonly stateFile: StateFile;
   readonly progress: Progress;
@@ -31,9 +32,9 @@ export interface PublishDeps {
 
 const lastFlushMs = 2_000;
 
-/** After the call the gateway has every output and the log, verified, and knows that these are all. */
+/** After the call the gateway has every output that may leave and the log, verified, and knows that these are all. */
 export const publish = async (deps: PublishDeps): Promise<void> => {
-  const uploads = await listUploads(deps);
+  const { uploads, withheld } = await listUploads(deps);
   const done = new Map<number, PublishedFile>();
   for (;;) {
     try {
@@ -51,7 +52,7 @@ export const publish = async (deps: PublishDeps): Promise<void> => {
   await deps.gateway.report({
     outcome: 'done',
     phase: 'publishOutputs',
-    result: { files, ...(deps.stoppedExit !== undefined && { exit: deps.stoppedExit }) },
+    result: { files, ...(deps.stoppedExit !== undefined && { exit: deps.stoppedExit }), ...(withheld !== undefined && { withheld }) },
   });
 };
 
@@ -72,40 +73,50 @@ const uploadAll = async (uploads: readonly Upload[], done: Map<number, Published
   await flushed;
 };
 
+/** What is published, and why it is less than what was written. */
+interface Listed {
+  readonly uploads: readonly Upload[];
+  readonly withheld: string | undefined;
+}
+
 /** The numbering that everybody sees: outputs in byte order of their paths, then the log. */
-const listUploads = async (deps: PublishDeps): Promise<readonly Upload[]> => {
+const listUploads = async (deps: PublishDeps): Promise<Listed> => {
   const { dataFolder, plan, log, progress, stateFile } = deps;
   const folder = `${dataFolder}/outputs`;
   const scan = await scanOutputs(folder, { maxBytes: plan.limits.outputBytes, maxFiles: plan.limits.outputFiles });
-  const outputs = await readableUploads(folder, scan);
-  const skipped = scan.skipped + (scan.exceeded === undefined ? scan.files.length - outputs.length : 0);
+  const readable = await readableUploads(folder, scan);
+  const withheld = await findBreach(readable, plan.outputRules);
+  const outputs = withheld === undefined ? readable : [];
+  const skipped = scan.skipped + (scan.exceeded === undefined ? scan.files.length - readable.length : 0);
   if (!stateFile.state.skippedNoted) {
     stateFile.state.skippedNoted = true;
     stateFile.save();
     if (scan.exceeded !== undefined) await log.note('the outputs exceed their limits and are not published');
+    else if (withheld !== undefined) await log.note(withheld);
     else if (skipped > 0) await log.note(`left out of the outputs: ${skipped} that are no regular, readable files`);
   }
-  const bytes = scan.exceeded === undefined ? scan.bytes : 0;
+  const bytes = scan.exceeded === undefined && withheld === undefined ? scan.bytes : 0;
   enterPhase(progress, 'publishOutputs', outputs.length + 1, bytes + log.size());
-  return [...outputs, { n: outputs.length, place: Buffer.from(log.path), name: 'algorithm.log', type: 'algorithmLog' }];
+  const logUpload: Upload = { n: outputs.length, place: Buffer.from(log.path), name: 'algorithm.log', type: 'algorithmLog' };
+  return { uploads: [...outputs, logUpload], withheld };
 };
 
 const concurrentLooks = 16;
 
-const readableUploads = async (folder: string, { files, exceeded }: OutputScan): Promise<readonly Upload[]> => {
+const readableUploads = async (folder: string, { files, exceeded }: OutputScan): Promise<readonly (Upload & JudgedOutput)[]> => {
   if (exceeded !== undefined) return [];
   const limit = createLimit(concurrentLooks);
   const places = await Promise.all(
-    files.map(({ path, name }) =>
+    files.map(({ path, name, sizeBytes }) =>
       limit(async () => {
         const place = Buffer.concat([Buffer.from(`${folder}/`), path]);
         const readable = await access(place, constants.R_OK).then(
           () => true,
           () => false,
         );
-        return readable ? [{ place, name }] : [];
+        return readable ? [{ place, name, sizeBytes }] : [];
       }),
     ),
   );
-  return places.flat().map(({ place, name }, n) => ({ n, place, name, type: 'output' }));
+  return places.flat().map((file, n) => ({ ...file, n, type: 'output' }));
 };

@@ -13,7 +13,7 @@ import { awaitAttempt } from './phases.ts';
 import type { ActivityClient, ReportDeps } from './phaseReports.ts';
 import { servePlan, type AgentSettings } from './plan.ts';
 import { forPods } from './podAuthentication.ts';
-import type { AssetFiles, EnvironmentOf, FileSource, GatewayLedger, TokenReader, UploadStore } from './ports.ts';
+import type { AssetFiles, EnvironmentOf, FileSource, GatewayLedger, OutputRules, TokenReader, UploadStore } from './ports.ts';
 import { Refusal, renderProblems } from './problems.ts';
 import { agentBasePath } from './protocol.ts';
 import { createSignOfLifeGate } from './signOfLifeGate.ts';
@@ -30,6 +30,7 @@ export interface GatewayDeps {
   readonly source: FileSource;
   readonly store: UploadStore;
   readonly environmentOf: EnvironmentOf;
+  readonly outputRules: OutputRules;
   readonly settings: AgentSettings;
   readonly metrics: GatewayMetrics;
   readonly logger: Logger;

@@ -1,9 +1,10 @@
 /** Configuration of the gateway; docs/configuration.md describes every key. */
 
 import { z } from 'zod';
+import { outputPolicies } from '../../infra/environments/outputPolicy.ts';
 import { oceanKeys } from '../../infra/ocean/keys.ts';
 import { serviceKeys } from '../../infra/process/commonKeys.ts';
-import { port } from '../../infra/process/config.ts';
+import { json, port } from '../../infra/process/config.ts';
 import { storageKeys } from '../../infra/storage/config.ts';
 import { temporalKeys } from '../../infra/temporal/connect.ts';
 
@@ -25,6 +26,8 @@ export const gatewayConfig = z
     C2D_GATEWAY_CANARY_PORT: port.optional(),
     /** address under which pods would reach the canary; without it algorithms must have no network at all */
     C2D_GATEWAY_CANARY_HOST: z.string().optional(),
+    /** what may leave jobs on a dataset, by its DID */
+    C2D_OUTPUT_POLICIES: json(outputPolicies).default({}),
     /** seconds between two signs of life of an agent; the orchestrator waits for several of them */
     C2D_AGENT_HEARTBEAT_SECONDS: z.coerce.number().positive().max(60).default(4),
     /** size of the parts in which outputs are uploaded */

@@ -16,6 +16,8 @@ export interface FetchedFile {
 /** A job, ready to be staged. */
 export interface StagedJob {
   readonly spec: JobSpec;
+  /** as they were accepted */
+  readonly datasets: Admission['datasets'];
   readonly files: readonly FileWithOrigin[];
   sourceOf(origin: FileOrigin): FetchedFile;
 }
@@ -54,6 +56,7 @@ const resolveJob = async ({ ledger, assets }: JobFilesDeps, jobId: string): Prom
   };
   return {
     spec,
+    datasets: admission.datasets,
     files: planFiles({ admission, spec, counts }),
     sourceOf(origin) {
       if (origin.kind === 'algorithm') {

@@ -4,9 +4,10 @@ import express from 'express';
 import { createKeyring } from '../../infra/crypto/keyring.ts';
 import { createPodTokens } from '../../infra/crypto/podToken.ts';
 import { findEnvironment } from '../../infra/environments/environments.ts';
+import { outputRulesOf } from '../../infra/environments/outputPolicy.ts';
 import { connectLedger } from '../../infra/ledger/connect.ts';
 import { createLedger } from '../../infra/ledger/ledger.ts';
-import { filesOfSnapshot } from '../../infra/ocean/assetFiles.ts';
+import { declaredPolicyOf, filesOfSnapshot } from '../../infra/ocean/assetFiles.ts';
 import { openChain } from '../../infra/ocean/chains.ts';
 import { createDecrypter } from '../../infra/ocean/ecies.ts';
 import { parseFileObject } from '../../infra/ocean/fileObject.ts';
@@ -75,6 +76,8 @@ const createApp = (
     ),
     store,
     environmentOf: (id) => findEnvironment(config.C2D_ENVIRONMENTS, id),
+    outputRules: (datasets, environment) =>
+      outputRulesOf(datasets, { environment, byDid: config.C2D_OUTPUT_POLICIES, declaredBy: declaredPolicyOf }),
     settings: {
       seal:
         canaryHost === undefined || canaryPort === undefined

@@ -6,7 +6,7 @@ import type { ComputeEnvironment } from '../../infra/environments/environments.t
 import { JobFailure } from '../../workflows/contract/failures.ts';
 import type { ResolveJob } from './jobFiles.ts';
 import type { PodHandler } from './podAuthentication.ts';
-import type { EnvironmentOf } from './ports.ts';
+import type { EnvironmentOf, OutputRules } from './ports.ts';
 import type { Plan } from './protocol.ts';
 
 /** Settings of the installation that agents are told. */
@@ -21,6 +21,7 @@ export interface AgentSettings {
 export interface PlanDeps {
   readonly resolveJob: ResolveJob;
   readonly environmentOf: EnvironmentOf;
+  readonly outputRules: OutputRules;
   readonly settings: AgentSettings;
 }
 
@@ -33,16 +34,18 @@ export const requireEnvironment = (environmentOf: EnvironmentOf, environmentId: 
 };
 
 /** The same plan for every call: an agent that was restarted starts from it again. */
-export const servePlan = ({ resolveJob, environmentOf, settings }: PlanDeps): PodHandler =>
+export const servePlan = ({ resolveJob, environmentOf, outputRules, settings }: PlanDeps): PodHandler =>
   async function servePlan(pod, _req, res) {
-    const { spec, files } = await resolveJob(pod.jobId);
-    const { limits } = requireEnvironment(environmentOf, spec.environmentId);
+    const { spec, files, datasets } = await resolveJob(pod.jobId);
+    const environment = requireEnvironment(environmentOf, spec.environmentId);
+    const { limits } = environment;
     const { inputBytes, logBytes, outputBytes, outputFiles, stageSeconds, transferPatienceSeconds } = limits;
     const plan: Plan = {
       ...pod,
       files: files.map(({ planned }) => planned),
       limits: { inputBytes, logBytes, outputBytes, outputFiles, stageSeconds, transferPatienceSeconds, partBytes: settings.partBytes },
       ...(spec.encryption !== undefined && { encryption: spec.encryption }),
+      outputRules: outputRules(datasets, environment).map((rule) => ({ ...rule, fileTypes: rule.fileTypes && [...rule.fileTypes] })),
       heartbeatSeconds: settings.heartbeatSeconds,
       seal: await sealWithAddress(settings.seal),
     };

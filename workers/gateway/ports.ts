@@ -3,6 +3,7 @@
 import type { Readable } from 'node:stream';
 import type { PodRef } from '../../workflows/contract/job.ts';
 import type { StagedFile } from '../../workflows/contract/manifest.ts';
+import type { OutputRule } from '../../workflows/contract/outputPolicy.ts';
 import type { Admission, AssetSnapshot, JobSpec, ProviderListing } from '../../workflows/contract/spec.ts';
 import type { ComputeEnvironment } from '../../infra/environments/environments.ts';
 import type { ProgressRecord, ResultEntry } from '../../infra/ledger/ledger.ts';
@@ -62,6 +63,9 @@ export interface FileSource {
 
 /** @returns undefined for an environment that is no longer configured */
 export type EnvironmentOf = (environmentId: string) => ComputeEnvironment | undefined;
+
+/** What may leave a job. */
+export type OutputRules = (datasets: Admission['datasets'], environment: ComputeEnvironment) => readonly OutputRule[];
 
 /** What uploads need of a result store. */
 export type UploadStore = Pick<ResultStore, 'putPart' | 'complete'>;

@@ -15,6 +15,7 @@
  */
 
 import { z } from 'zod';
+import { outputFileTypes } from '../../workflows/contract/outputPolicy.ts';
 
 /** Where everything of the protocol lives. */
 export const agentBasePath = '/agent/v1';
@@ -37,6 +38,15 @@ export const plannedFile = z.object({
     .optional(),
   /** decides the failure's type: `input` → InputUnavailable, `algorithm` → AlgorithmUnavailable */
   role: z.enum(['input', 'algorithm', 'platform']),
+});
+
+/** A rule of the owner of data, or of the environment: `by`. Null limits do not exist. */
+export const outputRule = z.object({
+  by: z.string().max(200),
+  maxBytes: z.number().nullable(),
+  maxFiles: z.number().nullable(),
+  fileTypes: z.array(z.enum(outputFileTypes)).nullable(),
+  publishLog: z.boolean(),
 });
 
 export const plan = z.object({
@@ -67,6 +77,8 @@ export const plan = z.object({
       wrapped: z.string(),
     })
     .optional(),
+  /** what may leave the pod; all of them hold, nothing is published when one does not */
+  outputRules: z.array(outputRule).optional(),
   /** seconds between two signs of life */
   heartbeatSeconds: z.number().positive(),
   /**
@@ -130,6 +142,8 @@ export const publishedOutputs = z.object({
   files: z.array(outputFile.extend({ n: z.number().int().nonnegative() })),
   /** how an algorithm ended that was told to, where only the agent has seen it */
   exit: z.object({ exitCode: z.number().int().nullable(), finishedAtMs: z.number().nullable() }).optional(),
+  /** which rule kept the outputs back; `files` has the log only */
+  withheld: z.string().max(500).optional(),
 });
 
 /**
@@ -163,6 +177,7 @@ export const phaseAttempt = z.object({ startedAtMs: z.number() });
 export const problem = z.object({ type: z.string(), message: z.string(), retryable: z.boolean() });
 
 export type Plan = z.infer<typeof plan>;
+export type OutputRule = z.infer<typeof outputRule>;
 export type PlannedFile = z.infer<typeof plannedFile>;
 export type AgentProgress = z.infer<typeof agentProgress>;
 export type Events = z.infer<typeof events>;

@@ -51,6 +51,7 @@ const forward = async (deps: ReportsDeps, pod: PodRef, report: PhaseReport): Pro
       return failPhase(reports)(report.phase, pod, failure);
     }
     case 'done': {
+      if (report.phase === 'publishOutputs' && report.result.withheld !== undefined) return withhold(deps, pod, report);
       // side by side: nothing waits for the digests before the job has ended, and a report that fails is repeated
       const noted = report.phase === 'stageInputs' ? noteStaged(deps, pod, report.result) : undefined;
       const [outcome] = await Promise.all([recordDone(ledger, pod, report).then(completePhaseOf(reports, report.phase, pod)), noted]);
@@ -77,6 +78,22 @@ const noteStaged = async ({ ledger, resolveJob }: ReportsDeps, pod: PodRef, { di
     return { path: planned.path, role: planned.role, sizeBytes, sha256 };
   });
   await ledger.recordStagedFiles({ ...pod, files: staged });
+};
+
+/** The log, if it may be read, is listed as ever; the job ends with the rule as its reason. */
+const withhold = async (
+  { ledger, reports }: ReportsDeps,
+  pod: PodRef,
+  report: Extract<PhaseReport, { outcome: 'done'; phase: 'publishOutputs' }>,
+): Promise<ReportOutcome> => {
+  await recordDone(ledger, pod, report);
+  const failure = ApplicationFailure.create({
+    type: 'OutputsWithheld' satisfies FailureType,
+    message: withoutSecrets(report.result.withheld ?? ''),
+    nonRetryable: true,
+    category: 'BENIGN',
+  });
+  return failPhase(reports)('publishOutputs', pod, failure);
 };
 
 /** Makes the next attempt start at once; that one asks the runtime. */

@@ -56,6 +56,8 @@ const faults = {
   /** the algorithm's container is gone with no agent left to report */
   AlgorithmOutOfMemory: 'consumer',
   OutputsTooLarge: 'consumer',
+  /** a rule of the owner of the data, or of the environment, keeps them back */
+  OutputsWithheld: 'consumer',
   OutputsUnreadable: 'platform',
   StorageRefused: 'operator',
   StorageUnavailable: 'platform',

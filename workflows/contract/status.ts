@@ -84,6 +84,7 @@ const failureStatus: Readonly<Partial<Record<FailureType, number>>> = {
   AlgorithmOutOfMemory: status.outOfMemory,
   OutputsTooLarge: status.diskQuotaExceeded,
   OutputsUnreadable: status.outputsFailed,
+  OutputsWithheld: status.publishingFailed,
   StorageRefused: status.publishingFailed,
   StorageUnavailable: status.publishingFailed,
   PodLost: status.lost,

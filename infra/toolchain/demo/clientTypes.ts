@@ -12,6 +12,8 @@ export interface AssetToPublish {
   /** default: `compute` for a dataset, `access` for an algorithm */
   readonly serviceType?: 'compute' | 'access';
   readonly compute?: ComputeRules;
+  /** of the service: a free-form object */
+  readonly additionalInformation?: unknown;
   readonly algorithm?: AlgorithmMetadata;
   readonly credentials?: unknown;
   /** of the DDO; 4.7.0 unless told */

@@ -71,7 +71,19 @@ const writeDocument = async ({ nftAddress, ddo }) => {
   await (await nft.setMetadata(nftAddress, ownAddress, 0, apiUrl, '', '0x00', data, `0x${hash}`)).wait();
 };
 
-const publishAsset = async ({ kind, name, description, files, timeout, serviceType, compute, algorithm, credentials, version }) => {
+const publishAsset = async ({
+  kind,
+  name,
+  description,
+  files,
+  timeout,
+  serviceType,
+  compute,
+  algorithm,
+  credentials,
+  version,
+  additionalInformation,
+}) => {
   const { nftAddress, datatokenAddress } = await createTokens(name);
   const now = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
   const serviceId = createHash('sha256').update(datatokenAddress).digest('hex');
@@ -98,6 +110,7 @@ const publishAsset = async ({ kind, name, description, files, timeout, serviceTy
         ...{ id: serviceId, type: serviceType, datatokenAddress, serviceEndpoint: apiUrl, timeout },
         files: await encryptFiles({ nftAddress, datatokenAddress, files }),
         ...(compute && { compute }),
+        ...(additionalInformation && { additionalInformation }),
       },
     ],
     ...(credentials && { credentials }),

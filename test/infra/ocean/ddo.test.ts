@@ -62,6 +62,22 @@ describe('parseDdo', () => {
     expect(rules.trustedPublishers).toEqual(['']);
   });
 
+  test.each<[string, unknown, unknown]>([
+    ['nothing', undefined, null],
+    ['other things', { links: [] }, null],
+    [
+      'a policy',
+      { outputPolicy: { maxFiles: 3, fileTypes: ['csv'] } },
+      { maxFiles: 3, maxBytes: null, fileTypes: ['csv'], publishLog: true },
+    ],
+    ['a kind of file that nobody knows', { outputPolicy: { fileTypes: ['exe'] } }, 'unreadable'],
+    ['a rule that nobody knows', { outputPolicy: { maxFile: 3 } }, 'unreadable'],
+    ['no object', { outputPolicy: 'csv only' }, 'unreadable'],
+  ])('a service that says %s about outputs is read so', (_what, additionalInformation, policy) => {
+    const ddo = parseDdo(document({ services: [service(additionalInformation === undefined ? {} : { additionalInformation })] }));
+    expect(ddo?.services[0]?.outputPolicy).toEqual(policy);
+  });
+
   test.each([
     ['at the top', { nft: { state: 3 } }],
     ['below indexedMetadata', { indexedMetadata: { nft: { state: 3 } } }],

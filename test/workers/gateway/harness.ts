@@ -160,6 +160,7 @@ export const startGateway = async (options: HarnessOptions = {}) => {
       chains: new Map(),
     }),
     store,
+    outputRules: () => [],
     environmentOf: (id) => (id === environment.id ? environment : undefined),
     settings: { seal: { kind: 'noNetwork' }, heartbeatSeconds: 4, partBytes: 10 },
     metrics,

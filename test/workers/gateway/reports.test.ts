@@ -136,6 +136,16 @@ describe('POST reports', () => {
     expect(ledger.progress).toEqual([{ jobId: expect.any(String), podAttempt: 1, status, reason: 'the result store is full' }]);
   });
 
+  test('withheld outputs fail the job for good with the rule as its reason, and its log is listed', async () => {
+    const { post, temporal, ledger } = await startGateway();
+    const activity = temporal.start('publishOutputs/1');
+    const withheld = 'the outputs are withheld by the output policy of environment small (maxFiles: 2)';
+    const report = published([]);
+    expect((await post('/reports', { ...report, result: { ...report.result, withheld } })).status).toBe(200);
+    expect(activity.failures).toMatchObject([{ type: 'OutputsWithheld', message: withheld, nonRetryable: true }]);
+    expect(ledger.results?.map(({ filename }) => filename)).toEqual(['algorithm.log']);
+  });
+
   test('an unknown exit makes the next attempt ask the runtime at once', async () => {
     const { post, temporal } = await startGateway();
     const activity = temporal.start('runAlgorithm/1');

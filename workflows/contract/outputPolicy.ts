@@ -1,0 +1,24 @@
+/** What the owner of data lets out of a job. */
+
+/** Kinds of files that a policy can allow; a file is of a kind by its name and by how it begins. */
+export const outputFileTypes = [
+  ...(['text', 'csv', 'json', 'xml', 'png', 'jpeg', 'gif', 'webp', 'tiff', 'pdf'] as const),
+  ...(['zip', 'gzip', 'parquet', 'arrow', 'npy', 'hdf5'] as const),
+] as const;
+
+export type OutputFileType = (typeof outputFileTypes)[number];
+
+/** Limits on outputs; null: none of this kind. */
+export interface OutputPolicy {
+  /** all outputs of a job together */
+  readonly maxBytes: number | null;
+  readonly maxFiles: number | null;
+  readonly fileTypes: readonly OutputFileType[] | null;
+  /** false: nobody is shown the algorithm's log */
+  readonly publishLog: boolean;
+}
+
+/** A policy, and whose it is: `environment small`, or a DID. All rules of a job hold, so the strictest wins. */
+export interface OutputRule extends OutputPolicy {
+  readonly by: string;
+}
