@@ -10,6 +10,7 @@ import * as queueWait from './migrations/0003_queue_wait.ts';
 import * as invalidatedTokens from './migrations/0004_invalidated_tokens.ts';
 import * as requestDigests from './migrations/0005_request_digests.ts';
 import * as providerJobs from './migrations/0006_provider_jobs.ts';
+import * as transactions from './migrations/0007_transactions.ts';
 import * as resultManifests from './migrations/0009_result_manifests.ts';
 import * as retention from './migrations/0010_retention.ts';
 import * as registryCredentials from './migrations/0012_registry_credentials.ts';
@@ -21,6 +22,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   '0004_invalidated_tokens': invalidatedTokens,
   '0005_request_digests': requestDigests,
   '0006_provider_jobs': providerJobs,
+  '0007_transactions': transactions,
   '0009_result_manifests': resultManifests,
   '0010_retention': retention,
   '0012_registry_credentials': registryCredentials,

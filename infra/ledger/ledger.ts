@@ -16,6 +16,7 @@ import { findProviderJobs, openJobOn, readProviderJob, reserveProviderJob, runni
 import { readProviderListing, releaseProviderNonce, storeProviderListing, takeProviderNonce } from './providerFiles.ts';
 import { expiredJobs, recordFilesRemoved, reduceJob, setExpiry } from './retention.ts';
 import { invalidateToken, isTokenInvalidated } from './tokens.ts';
+import * as transactions from './transactions.ts';
 
 export type { EnvironmentLoad } from './environments.ts';
 export type { JobFilter, JobRow, ProgressRecord } from './jobs.ts';
@@ -86,6 +87,12 @@ export const createLedger = (
     storeProviderListing: storeProviderListing(deps),
     takeProviderNonce: takeProviderNonce(deps),
     releaseProviderNonce: releaseProviderNonce(deps),
+    findTransaction: transactions.findTransaction(deps),
+    reserveTransaction: transactions.reserveTransaction(deps),
+    giveUpTransaction: transactions.giveUpTransaction(deps),
+    addTransactionAttempt: transactions.addTransactionAttempt(deps),
+    settleTransaction: transactions.settleTransaction(deps),
+    earlierTransactions: transactions.earlierTransactions(deps),
     /** Resolves when the database answers. For health checks. */
     check: async (): Promise<void> => {
       await sql`select 1`.execute(db);

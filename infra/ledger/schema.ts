@@ -3,6 +3,7 @@
 import type { ColumnType, Generated } from 'kysely';
 import type { Envelope, StagedFile } from '../../workflows/contract/manifest.ts';
 import type { Admission, ProviderListing } from '../../workflows/contract/spec.ts';
+import type { TransactionAttempt, TransactionCall, TransactionOutcome } from './transactions.ts';
 
 /** A file of a job's results, at a fixed index on every API surface. */
 export interface ResultEntry {
@@ -148,6 +149,25 @@ interface ResultManifestsTable {
   made_at: Generated<Date>;
 }
 
+interface TransactionSendersTable {
+  chain_id: ColumnType<string, number, never>;
+  /** lower-case */
+  address: string;
+  next_nonce: ColumnType<string, number, number>;
+}
+
+interface TransactionsTable {
+  key: string;
+  chain_id: ColumnType<string, number, never>;
+  /** lower-case */
+  sender: string;
+  nonce: ColumnType<string, number, number> | null;
+  call: Json<TransactionCall> | null;
+  attempts: ColumnType<readonly TransactionAttempt[], string | undefined, string>;
+  outcome: Json<TransactionOutcome> | null;
+  created_at: Generated<Date>;
+}
+
 /** The database of the ledger. */
 export interface LedgerDatabase {
   jobs: JobsTable;
@@ -159,4 +179,6 @@ export interface LedgerDatabase {
   provider_nonces: ProviderNoncesTable;
   pod_facts: PodFactsTable;
   result_manifests: ResultManifestsTable;
+  transaction_senders: TransactionSendersTable;
+  transactions: TransactionsTable;
 }

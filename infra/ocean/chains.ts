@@ -67,7 +67,8 @@ const requestTimeoutMs = 10_000;
 const smallestLogRange = 16;
 const magicValue = '0x1626ba7e';
 
-const chainFailure = (chainId: number, cause: unknown): JobFailure =>
+/** A node that does not answer, or not sensibly. The cause may hold its address: it is for logs of the service only. */
+export const chainFailure = (chainId: number, cause: unknown): JobFailure =>
   new JobFailure('ChainUnavailable', `chain ${chainId} cannot be read at the moment`, { retryAfterSeconds: 1, cause });
 
 /** A node that answers, but refuses this range: public nodes limit it, each with its own text. */
@@ -76,7 +77,8 @@ const isRangeRefused = (err: unknown): boolean => {
   return isError(err, 'UNKNOWN_ERROR') || isError(err, 'BAD_DATA');
 };
 
-const connect = ({ chainId, rpcUrl }: ChainConfig): JsonRpcProvider => {
+/** A node by its address; nothing is asked yet. */
+export const connectChain = ({ chainId, rpcUrl }: ChainConfig): JsonRpcProvider => {
   const request = new FetchRequest(rpcUrl);
   request.timeout = requestTimeoutMs;
   const network = Network.from(chainId);
@@ -125,7 +127,8 @@ const createLogReader = (provider: JsonRpcProvider) => {
   };
 };
 
-const readReceipt = async (provider: JsonRpcProvider, hash: string): Promise<ChainReceipt | null> => {
+/** @returns null for a transaction that is not mined */
+export const readReceipt = async (provider: JsonRpcProvider, hash: string): Promise<ChainReceipt | null> => {
   const receipt = await provider.getTransactionReceipt(hash);
   if (receipt === null) return null;
   const { hash: mined, from, to, status, blockNumber, logs } = receipt;
@@ -136,7 +139,7 @@ const readReceipt = async (provider: JsonRpcProvider, hash: string): Promise<Cha
  * Opens a chain; no connection is made before the first call. Calls of one moment travel in one request.
  */
 export const openChain = (config: ChainConfig): ChainReader => {
-  const provider = connect(config);
+  const provider = connectChain(config);
   const guard = createGuard(config.chainId);
   const readLogs = createLogReader(provider);
   const callRaw = (to: string, data: string): Promise<string | null> =>

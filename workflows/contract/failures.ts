@@ -27,6 +27,12 @@ const faults = {
   FilesNotOurs: 'consumer',
   /** chain or metadata cache unreachable */
   ChainUnavailable: 'platform',
+  /** a transaction of the service's own is sent and waits to be mined; goes away by itself */
+  TransactionPending: 'platform',
+  /** a contract refuses a transaction of the service's own */
+  TransactionReverted: 'operator',
+  /** the service's key cannot pay for the gas of a transaction */
+  KeyNeedsFunds: 'operator',
   /** waited for a place longer than the request allowed */
   QueueTimedOut: 'operator',
   /** all places of the environment are taken */
