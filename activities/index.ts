@@ -2,10 +2,12 @@
 
 import { auditPlaces, type AuditPlacesDeps } from './auditPlaces.ts';
 import { beginSelfTest, type BeginSelfTestDeps } from './beginSelfTest.ts';
+import { claimPayment, type ClaimPaymentDeps } from './claimPayment.ts';
 import { createPod, type CreatePodDeps } from './createPod.ts';
 import { deletePod, type DeletePodDeps } from './deletePod.ts';
 import type { ImageNotesDeps } from './noteImage.ts';
 import { expireJobs, type ExpireJobsDeps } from './expireJobs.ts';
+import { lockPayment, type LockPaymentDeps } from './lockPayment.ts';
 import { publishOutputs } from './publishOutputs.ts';
 import { reapPods, type ReapPodsDeps } from './reapPods.ts';
 import { recallPlaces, type RecallPlacesDeps } from './recallPlaces.ts';
@@ -13,6 +15,7 @@ import { recordJob, type RecordJobDeps } from './recordJob.ts';
 import { recordPositions, type RecordPositionsDeps } from './recordPositions.ts';
 import { recordRefusal, type RecordRefusalDeps } from './recordRefusal.ts';
 import { recordVerdict, type RecordVerdictDeps } from './recordVerdict.ts';
+import { releasePayment } from './releasePayment.ts';
 import { repairJobs, type RepairJobsDeps } from './repairJobs.ts';
 import { runAlgorithm, type PodObserver } from './runAlgorithm.ts';
 import { stageInputs, type StageInputsDeps } from './stageInputs.ts';
@@ -21,6 +24,8 @@ import { validateOrder, type ValidateOrderDeps } from './validateOrder.ts';
 
 /** What all activities together need. */
 export type ActivityDeps = ValidateOrderDeps &
+  LockPaymentDeps &
+  ClaimPaymentDeps &
   CreatePodDeps &
   PodObserver &
   ImageNotesDeps &
@@ -41,10 +46,13 @@ export type ActivityDeps = ValidateOrderDeps &
 /** @param deps the adapters, joined in the orchestrator's `main.ts` */
 export const createActivities = (deps: ActivityDeps) => ({
   validateOrder: validateOrder(deps),
+  lockPayment: lockPayment(deps),
   createPod: createPod(deps),
   stageInputs: stageInputs(deps),
   runAlgorithm: runAlgorithm(deps),
   publishOutputs: publishOutputs(deps),
+  claimPayment: claimPayment(deps),
+  releasePayment: releasePayment(deps),
   stopPod: stopPod(deps),
   deletePod: deletePod(deps),
   recordJob: recordJob(deps),

@@ -26,6 +26,10 @@ export interface RepairJobsDeps {
   };
   readonly records: { recordJob(record: JobRecord): Promise<void> };
   readonly refusals: { refuseJob(jobId: string, refusal: { readonly type: string; readonly reason: string }): Promise<void> };
+  readonly locks: {
+    /** Gives back what may be locked for a job, as `releasePayment` does; a job that was never judged has nothing. */
+    releaseLock(jobId: string): Promise<void>;
+  };
   readonly queues: {
     releasePlace(queue: QueueRef, jobId: string): Promise<void>;
     /** Makes sure that a queue runs; one that was ended by hand recalls who waits. */
@@ -39,20 +43,35 @@ const logsKeptMs = 3_600_000;
 const queueOf = ({ environmentId, isFree }: OpenJob): QueueRef => ({ environmentId, kind: isFree ? 'free' : 'paid' });
 
 /** Starts a job whose request got no further than the ledger. */
-const begin = async ({ starts, refusals }: RepairJobsDeps, { jobId }: OpenJob): Promise<void> => {
+const begin = async ({ starts, refusals, locks }: RepairJobsDeps, { jobId, isFree }: OpenJob): Promise<void> => {
   log.warn('starting a job that has no workflow', { jobId });
   const outcome = await starts.startJob(jobId);
-  if (outcome.kind === 'refused') await refusals.refuseJob(jobId, { type: outcome.type, reason: outcome.message });
+  if (outcome.kind === 'started') return;
+  if (!isFree) await locks.releaseLock(jobId);
+  await refusals.refuseJob(jobId, { type: outcome.type, reason: outcome.message });
 };
 
 /** Ends a job whose workflow is gone: clients must not wait for ever, and others need its place. */
-const end = async ({ records, queues }: RepairJobsDeps, job: OpenJob): Promise<void> => {
-  const { jobId, podAttempt } = job;
+const end = async ({ records, queues, locks }: RepairJobsDeps, job: OpenJob): Promise<void> => {
+  const { jobId, podAttempt, isFree } = job;
   log.warn('ending a job without a workflow', { jobId });
+  if (!isFree) await locks.releaseLock(jobId);
   const reason = 'the job lost its workflow; start it again';
   const lost = { status: status.lost, reason, exitCode: null, oomKilled: false };
   await records.recordJob({ jobId, podAttempt, status: status.lost, reason, end: lost });
   await queues.releasePlace(queueOf(job), jobId);
+};
+
+/** @returns 1, or 0 for a job that has to wait for the next round: others do not wait for it */
+const repair = async (deps: RepairJobsDeps, job: OpenJob): Promise<number> => {
+  try {
+    await (job.admission === 'pending' ? begin(deps, job) : end(deps, job));
+    return 1;
+  } catch (err) {
+    if (job.isFree) throw err;
+    log.warn('a paid job without a workflow cannot be repaired now', { jobId: job.jobId, err });
+    return 0;
+  }
 };
 
 /**
@@ -71,8 +90,7 @@ export const repairJobs = (deps: RepairJobsDeps) =>
           if (job.admission === 'accepted' && job.podAttempt === 0) awaited.set(`${queue.environmentId}/${queue.kind}`, queue);
           continue;
         }
-        await (job.admission === 'pending' ? begin(deps, job) : end(deps, job));
-        repaired += 1;
+        repaired += await repair(deps, job);
       }
       for (const queue of awaited.values()) await deps.queues.wake(queue);
       await deps.openJobs.dropEndedLogs(new Date(Date.now() - logsKeptMs));

@@ -16,22 +16,32 @@ export interface ValidateOrderDeps {
     /** What was asked, and what was found good if the job has been accepted before. */
     readOrder(jobId: string): Promise<{ readonly spec: JobSpec; readonly accepted: Admission | null }>;
     acceptJob(jobId: string, admission: Admission): Promise<void>;
+    /** Remembers what was found good of a job that is accepted once its payment is locked. */
+    prepareJob(jobId: string, admission: Admission): Promise<void>;
   };
 }
 
 /**
  * The verdict on a job: everything that must be true before anything is started. What was found good, the DDOs
- * included, is in the ledger afterwards and is what the job runs on. Safe to repeat: an accepted job stays accepted,
- * as it was.
+ * included, is in the ledger afterwards and is what the job runs on. A job that costs something is not accepted yet:
+ * `lockPayment` does that. Safe to repeat: the verdict stays as it was.
  */
 export const validateOrder = ({ orders, vacancies, admissions }: ValidateOrderDeps) =>
   async function validateOrder({ jobId }: { readonly jobId: string }): Promise<Acceptance> {
     const { spec, accepted } = await admissions.readOrder(jobId);
-    if (accepted !== null) return { jobId, runSeconds: accepted.runSeconds };
+    if (accepted !== null) return acceptanceOf(jobId, accepted);
     const [admission] = await keepAlive(() => Promise.all([orders.admit(spec), requireVacancy(vacancies, spec)]));
-    await admissions.acceptJob(jobId, admission);
-    return { jobId, runSeconds: admission.runSeconds };
+    if (needsLock(admission)) await admissions.prepareJob(jobId, admission);
+    else await admissions.acceptJob(jobId, admission);
+    return acceptanceOf(jobId, admission);
   };
+
+const needsLock = ({ payment }: Admission): boolean => payment !== null && payment !== undefined && payment.amount !== '0';
+
+const acceptanceOf = (jobId: string, admission: Admission): Acceptance => ({
+  ...{ jobId, runSeconds: admission.runSeconds },
+  ...(needsLock(admission) && { needsLock: true as const }),
+});
 
 const requireVacancy = async (vacancies: ValidateOrderDeps['vacancies'], spec: JobSpec): Promise<void> => {
   if (spec.queueMaxWaitTime > 0) return;

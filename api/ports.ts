@@ -10,11 +10,12 @@ import type { Access, FilesQuestion, OrderedFile } from '../infra/ocean/access.t
 import type { DecryptRequest } from '../infra/ocean/decryptDocument.ts';
 import type { FileFacts } from '../infra/ocean/fileFacts.ts';
 import type { OpenedFile } from '../infra/ocean/fileSource.ts';
+import type { PricedRun } from '../infra/ocean/escrow/terms.ts';
 import type { Quote, QuoteRequest } from '../infra/ocean/quote.ts';
 import type { HealthCheck } from '../infra/process/health.ts';
 import type { FailureType, JobFailure } from '../workflows/contract/failures.ts';
 import type { Envelope } from '../workflows/contract/manifest.ts';
-import type { JobSpec } from '../workflows/contract/spec.ts';
+import type { JobSpec, PaymentTerms } from '../workflows/contract/spec.ts';
 
 /** The ledger's operations that clients cause. */
 export type JobLedger = Pick<
@@ -65,6 +66,8 @@ export interface Assets extends Access {
   /** @throws JobFailure AssetNotFound */
   resolve(did: string): Promise<{ readonly ddo: { readonly document: unknown } }>;
   quote(request: QuoteRequest, environment: ComputeEnvironment): Promise<Quote>;
+  /** What a run would cost and lock. @throws JobFailure RequestInvalid for a chain or token that is not taken */
+  price(run: PricedRun, environment: ComputeEnvironment): Promise<PaymentTerms>;
   /** Every reason for which a job would be refused. @throws JobFailure for what cannot be judged now */
   examine(spec: JobSpec, environment: ComputeEnvironment): Promise<readonly JobFailure[]>;
   /** @returns `0x…` hex text that only this provider can open */

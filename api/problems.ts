@@ -31,6 +31,7 @@ export const failureHttpStatus = {
   OrderMissing: 400,
   OrderInvalid: 400,
   OrderPending: 409,
+  PaymentInvalid: 400,
   AgreementInUse: 400,
   AlgorithmNotTrusted: 400,
   RawAlgorithmNotAllowed: 400,

@@ -9,6 +9,7 @@ import {
   condition,
   getExternalWorkflowHandle,
   isCancellation,
+  log,
   proxyActivities,
   setHandler,
   upsertSearchAttributes,
@@ -21,7 +22,7 @@ import { phaseActivityId, queueWorkflowId } from './contract/ids.ts';
 import type { Acceptance, AgentPhase, AlgorithmExit, JobEnd, JobRef, PodRef } from './contract/job.ts';
 import { awaitAccepted, placeGranted, releasePlace } from './contract/messages.ts';
 import { environmentAttribute, faultAttribute, phaseAttribute } from './contract/searchAttributes.ts';
-import { endOfRun, status, statusOfFailure } from './contract/status.ts';
+import { endOfRun, isBilledEnd, status, statusOfFailure } from './contract/status.ts';
 
 /** Steps beat every moment: one whose worker was killed is taken over after this long, not after its whole time limit. */
 const takeover = '10s';
@@ -31,6 +32,24 @@ const order = proxyActivities<Pick<Activities, 'validateOrder'>>({
   heartbeatTimeout: takeover,
   scheduleToCloseTimeout: '10m',
   retry: { initialInterval: '250ms', backoffCoefficient: 2, maximumInterval: '30s' },
+});
+
+/** A chain that is away and a key without funds hold a start up, for a while; then it is refused, and nothing stays locked. */
+const locking = proxyActivities<Pick<Activities, 'lockPayment'>>({
+  startToCloseTimeout: '2m',
+  heartbeatTimeout: takeover,
+  scheduleToCloseTimeout: '15m',
+  // a lock that is being made while its job is cancelled must be known before it can be released
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: { initialInterval: '250ms', backoffCoefficient: 2, maximumInterval: '30s' },
+});
+
+/** What has expired pays no more: after a day nothing is left to claim, and a release has been made by the contract itself. */
+const settling = proxyActivities<Pick<Activities, 'claimPayment' | 'releasePayment'>>({
+  startToCloseTimeout: '2m',
+  heartbeatTimeout: takeover,
+  scheduleToCloseTimeout: '24h',
+  retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '5m' },
 });
 
 const cluster = proxyActivities<Pick<Activities, 'createPod'>>({
@@ -89,13 +108,18 @@ export async function computeJob(job: JobRef): Promise<JobEnd> {
     { key: environmentAttribute, value: job.environmentId },
   ]);
 
+  let mayBeLocked = false;
   try {
-    acceptance = await order.validateOrder({ jobId: job.jobId });
+    const verdict = await order.validateOrder({ jobId: job.jobId });
+    mayBeLocked = verdict.needsLock === true;
+    if (mayBeLocked) await locking.lockPayment({ jobId: job.jobId });
+    acceptance = verdict;
   } catch (err) {
     const { type, message } = describeFailure(err);
     refusal = ApplicationFailure.nonRetryable(message, type);
     await CancellationScope.nonCancellable(async () => {
       await record.recordRefusal({ jobId: job.jobId, type, reason: message });
+      if (mayBeLocked) await releasePayment(job);
       await condition(allHandlersFinished);
     });
     throw refusal;
@@ -110,13 +134,7 @@ export async function computeJob(job: JobRef): Promise<JobEnd> {
     const { end } = attempt;
     // both at once: a client need not wait for the teardown to learn the end
     await Promise.all([
-      record.recordJob({
-        ...pod,
-        status: end.status,
-        reason: end.reason,
-        end,
-        ...(attempt.finishedAtMs === undefined ? {} : { algorithm: { startedAtMs: null, finishedAtMs: attempt.finishedAtMs } }),
-      }),
+      mayBeLocked ? settleAndRecord(job, { attempt, pod }) : recordEnd({ attempt, pod }),
       cleanup.deletePod(pod).then(() => leaveQueue(job)),
     ]);
     await condition(allHandlersFinished);
@@ -124,6 +142,39 @@ export async function computeJob(job: JobRef): Promise<JobEnd> {
     if (attempt.failure !== undefined) throw ApplicationFailure.nonRetryable(end.reason, attempt.failure);
     return end;
   });
+}
+
+/** How and when the algorithm ended, as far as it is known. */
+const finishOf = ({ finishedAtMs }: EndedAttempt) => (finishedAtMs === undefined ? {} : { algorithm: { startedAtMs: null, finishedAtMs } });
+
+const recordEnd = ({ attempt, pod }: EndedJob): Promise<void> => {
+  const { end } = attempt;
+  return record.recordJob({ ...pod, status: end.status, reason: end.reason, end, ...finishOf(attempt) });
+};
+
+/** The consumer pays for an end of the algorithm's own, and learns that end once the payment is settled; else nothing is kept. */
+async function settleAndRecord(job: JobRef, ended: EndedJob): Promise<void> {
+  const { attempt, pod } = ended;
+  if (!isBilledEnd(attempt.end.status)) {
+    await Promise.all([recordEnd(ended), releasePayment(job)]);
+    return;
+  }
+  const reason = 'the results are complete; the payment is being claimed';
+  await record.recordJob({ ...pod, status: status.settling, reason, ...finishOf(attempt) });
+  await orWithout(() => settling.claimPayment({ jobId: job.jobId }));
+  await recordEnd(ended);
+}
+
+const releasePayment = (job: JobRef): Promise<void> => orWithout(() => settling.releasePayment({ jobId: job.jobId }));
+
+/** A payment that cannot be settled for good changes nothing about the job's end: the lock expires, and the payer has it back. */
+async function orWithout(settle: () => Promise<void>): Promise<void> {
+  try {
+    await settle();
+  } catch (err) {
+    if (!(err instanceof ActivityFailure)) throw err;
+    log.error('the payment of a job could not be settled', { cause: err.cause?.message });
+  }
 }
 
 /** What the queue of the environment has told the job. */

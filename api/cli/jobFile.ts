@@ -26,6 +26,7 @@ export interface JobOptions {
   readonly registryAuth?: string;
   /** a public key, or `self` */
   readonly encryptTo?: string;
+  readonly pay?: string;
 }
 
 /** A request as it will be sent; the service judges it. */
@@ -69,6 +70,13 @@ const parseResource = (given: string): RequestBody => {
   return { id, amount: Number(amount) };
 };
 
+/** `chain,token` */
+const parsePayment = (given: string): RequestBody => {
+  const [chainId = '', token = '', ...rest] = given.split(',');
+  if (!/^[1-9]\d*$/.test(chainId) || token === '' || rest.length > 0) throw usageError(`${given} is not <chain>,<token>`);
+  return { chainId: Number(chainId), token };
+};
+
 /** The tag begins behind the last colon of the last part: a registry may have a port. */
 export const parseImage = (given: string): { readonly image: string; readonly tag: string; readonly checksum: string } => {
   const [name = '', checksum = ''] = given.split('@');
@@ -105,7 +113,7 @@ const recipientOf = async (encryptTo: string, { signer }: JobSurroundings): Prom
 /** Options win over the file. @throws Exit `usage` */
 export const readJob = async (options: JobOptions, surroundings: JobSurroundings): Promise<RequestBody> => {
   const { terminal } = surroundings;
-  const { file, environment, free, dataset, resource, viewer, duration, queue, encryptTo } = options;
+  const { file, environment, free, dataset, resource, viewer, duration, queue, encryptTo, pay } = options;
   const algorithm = await algorithmOf(options, terminal);
   return {
     ...(await readBase(file, terminal)),
@@ -118,5 +126,6 @@ export const readJob = async (options: JobOptions, surroundings: JobSurroundings
     ...(duration !== undefined && { maxJobDuration: duration }),
     ...(queue !== undefined && { queueMaxWaitTime: queue }),
     ...(encryptTo !== undefined && { encryption: { recipient: await recipientOf(encryptTo, surroundings) } }),
+    ...(pay !== undefined && { payment: parsePayment(pay) }),
   };
 };

@@ -72,6 +72,7 @@ const describeJob = (command: Command): Command =>
     .option('--duration <seconds>', 'longest run time', readNumber)
     .option('--queue <seconds>', 'longest wait for a place', readNumber)
     .option('--encrypt-to <key>', 'encrypt results to this public key; self: to your own')
+    .option('--pay <chain,token>', 'how compute time is paid where the environment has prices; see what `check` says')
     .option('--viewer <address>', 'who else may read results and log; may be repeated', collect)
     .addHelpText('after', helpOnJobs);
 

@@ -47,6 +47,9 @@ const secondsText = (seconds: number): string => `${seconds.toFixed(1)} s`;
 export const keptText = ({ expiresAt }: Pick<JobSummary, 'expiresAt'>): string =>
   expiresAt === null ? 'not ended yet' : `until ${expiresAt}`;
 
+const paymentText = ({ locked, cost, token, chainId }: NonNullable<JobDetails['payment']>): string =>
+  `${cost === null ? `${locked} base units are locked` : `${cost} of ${locked} base units were taken`}, token ${token} on chain ${chainId}`;
+
 /** Everything about a job. */
 export const detailText = (job: JobDetails): string =>
   [
@@ -60,6 +63,7 @@ export const detailText = (job: JobDetails): string =>
       ? []
       : [`exit code    ${job.termination.exitCode ?? 'none'}${job.termination.outOfMemory ? ', out of memory' : ''}`]),
     ...(job.refusal === null ? [] : [`refused      ${job.refusal.code}: ${job.refusal.cause}`, `hint         ${job.refusal.hint}`]),
+    ...(job.payment === null ? [] : [`payment      ${paymentText(job.payment)}`]),
     `time         ${secondsText(job.timing.totalSeconds)}`,
     ...job.timing.phases.map(({ phase, seconds }) => `  ${phase.padEnd(10)} ${secondsText(seconds)}`),
     `results      ${job.results.length}`,
@@ -78,21 +82,46 @@ const offerText = (kind: string, offer: EnvironmentView['paid']): string =>
   `  ${kind}: ${offer.resources.map(({ id, max }) => `${id} ≤ ${max}`).join(', ')}; ${offer.maxJobDuration} s; ` +
   `${offer.runningJobs} of ${offer.maxJobs} places taken, ${offer.queuedJobs} waiting`;
 
+const offeredPriceText = ({ chainId, token, perMinute }: EnvironmentView['prices'][number]): string => {
+  const named = perMinute.filter(({ price }) => price > 0).map(({ resource, price }) => `${resource} ${price}`);
+  return named.length === 0
+    ? `  no price in ${token} on chain ${chainId}`
+    : `  price of a unit and minute: ${named.join(', ')}; --pay ${chainId},${token}`;
+};
+
 /** A few lines per environment. */
 export const environmentsText = (environments: readonly EnvironmentView[]): string =>
   environments
-    .flatMap(({ id, description, paid, free }) => [
+    .flatMap(({ id, description, paid, free, prices }) => [
       `${id}${description === '' ? '' : `  ${description}`}`,
       offerText('paid', paid),
       ...(free === null ? [] : [offerText('free', free)]),
+      ...prices.map(offeredPriceText),
     ])
     .join('\n');
 
-/** The verdict of a check, a reason a line. */
-export const checkText = ({ accepted, reasons }: CheckAnswer): string =>
-  accepted
-    ? 'would be accepted'
-    : ['would be refused:', ...reasons.flatMap(({ code, cause, hint }) => [`  ${code}: ${cause}`, `    ${hint}`])].join('\n');
+const tokensText = (baseUnits: string, decimals: number): string => {
+  const digits = baseUnits.padStart(decimals + 1, '0');
+  const fraction = digits.slice(digits.length - decimals).replace(/0+$/, '');
+  return `${digits.slice(0, digits.length - decimals)}${decimals === 0 || fraction === '' ? '' : `.${fraction}`}`;
+};
+
+const priceText = (price: CheckAnswer['price']): readonly string[] =>
+  price === null
+    ? []
+    : [
+        `price: at most ${tokensText(price.amount, price.decimals)} tokens (${price.amount} base units) of ${price.token} on chain ${price.chainId}`,
+        `  deposit them in the escrow contract ${price.escrowAddress} and authorize ${price.payee} there`,
+        `  for as much, at least ${price.minLockSeconds} s and one lock more than you have; the run's price is taken, the rest is given back`,
+      ];
+
+/** The verdict of a check, a reason a line, and what the job costs. */
+export const checkText = ({ accepted, reasons, price }: CheckAnswer): string => {
+  const verdict = accepted
+    ? ['would be accepted']
+    : ['would be refused:', ...reasons.flatMap(({ code, cause, hint }) => [`  ${code}: ${cause}`, `    ${hint}`])];
+  return [...verdict, ...priceText(price)].join('\n');
+};
 
 /** What a good signature says, and how each file compares. */
 export const verifiedText = ({ predicate }: ManifestStatement, signer: string, files: readonly CheckedFile[]): string =>

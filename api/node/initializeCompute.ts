@@ -9,7 +9,7 @@ import { Refusal } from '../problems.ts';
 import type { Route } from '../route.ts';
 import { pricedChainsOf } from './environmentView.ts';
 import { requireEnvironment, requireOffered } from './environments.ts';
-import { readAlgorithm, readDataset, readResources, refusePriced, refuseUnoffered } from './requestParts.ts';
+import { readAlgorithm, readDataset, readResources, refuseUnoffered } from './requestParts.ts';
 import { chainNumber, initializeAnswer, initializeInput } from './schemas.ts';
 import { openRegistryAuth, refuseSealed } from './sealedFields.ts';
 
@@ -55,13 +55,13 @@ export const readQuoteRequest = (body: Body, { environments, chains }: Pick<ApiD
   );
   if (!isAccepted) throw new Refusal(400, `This compute env does not accept payments on chain: ${chainId} using token ${token}`);
   // what the environment cannot give is refused before anybody pays
-  refusePriced(environment, readResources({ environment, isFree: false }, request.payment.resources ?? []));
+  const resources = readResources({ environment, isFree: false }, request.payment.resources ?? []);
   const quoted: QuoteRequest = {
     surface: 'node',
     consumerAddress: request.consumerAddress,
     datasets: request.datasets.map(readDataset),
     algorithm: readAlgorithm(request.algorithm),
-    payment: { chainId, token },
+    payment: { chainId, token, resources },
     maxJobDuration: Math.min(environment.maxJobDuration, Math.max(environment.minJobDuration, Math.ceil(request.maxJobDuration))),
     queueMaxWaitTime: Math.min(environment.maxQueueTime, Math.ceil(request.queueMaxWaitTime ?? 0)),
     validUntil: null,

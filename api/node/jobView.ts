@@ -1,11 +1,23 @@
 /** A job as the node-style API shows it: public fields only. */
 
 import { createHash } from 'node:crypto';
-import { statusText } from '../../workflows/contract/status.ts';
+import { status, statusText } from '../../workflows/contract/status.ts';
 import type { JobRow } from '../ports.ts';
 import type { ComputeJob } from './schemas.ts';
 
 const toEpochText = (milliseconds: number): string => String(milliseconds / 1_000);
+
+const toEpochTextOrNull = (milliseconds: number | null): string | null => (milliseconds === null ? null : toEpochText(milliseconds));
+
+/** Results of a paid job are complete when its payment is about to be claimed: for its consumer it has finished then. */
+const finishedAtMs = (row: JobRow): number | null => row.phases[String(status.settling)] ?? row.finishedAtMs;
+
+/** Clients read `payment.lockTx` of every job that was ordered; where time costs nothing, nothing is locked. */
+const renderPayment = ({ payment, chainId }: JobRow): ComputeJob['payment'] => {
+  if (payment === null) return { chainId, token: null, lockTx: null, claimTx: null, cancelTx: null, cost: 0 };
+  const { token, lockTx, claimTx, cancelTx, cost, decimals } = payment;
+  return { chainId: payment.chainId, token, lockTx, claimTx, cancelTx, cost: Number(`${cost}e-${decimals}`) };
+};
 
 const startedOrZero = (milliseconds: number | null): string => (milliseconds === null ? '0' : toEpochText(milliseconds));
 
@@ -30,7 +42,7 @@ export const renderJob = (row: JobRow): ComputeJob => ({
   statusText: statusText(row.status),
   statusReason: row.reason,
   dateCreated: toEpochText(row.createdAtMs),
-  dateFinished: row.finishedAtMs === null ? null : toEpochText(row.finishedAtMs),
+  dateFinished: toEpochTextOrNull(finishedAtMs(row)),
   algoStartTimestamp: startedOrZero(row.algorithmStartedAtMs),
   algoStopTimestamp: startedOrZero(row.algorithmFinishedAtMs),
   algoDuration:
@@ -50,8 +62,7 @@ export const renderJob = (row: JobRow): ComputeJob => ({
     OOMKilled: row.termination.OOMKilled,
     reason: row.termination.reason,
   },
-  // clients read `payment.lockTx` of a paid job; nothing is locked while an environment has no price
-  payment: row.isFree ? null : { chainId: row.chainId, token: null, lockTx: null, claimTx: null, cancelTx: null, cost: 0 },
+  payment: row.isFree ? null : renderPayment(row),
   metadata: row.metadata ?? null,
   additionalViewers: [...row.additionalViewers],
 });

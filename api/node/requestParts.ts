@@ -1,7 +1,7 @@
 /** Datasets, algorithm and resources of a request, in the words of the contract. */
 
 import { isBasicResource, isPriced, resourcesOf } from '../../infra/environments/environments.ts';
-import type { AlgorithmRequest, DatasetRequest, RawAlgorithm, Resources } from '../../workflows/contract/spec.ts';
+import type { AlgorithmRequest, DatasetRequest, PaymentMeans, RawAlgorithm, Resources } from '../../workflows/contract/spec.ts';
 import { isAbsent } from '../authentication.ts';
 import type { ComputeEnvironment } from '../ports.ts';
 import { Refusal } from '../problems.ts';
@@ -108,16 +108,29 @@ export const readResources = ({ environment, isFree }: ResourceQuestion, request
 const notEnough = ({ id, amount }: Amount, max: number): Refusal =>
   new Refusal(400, `Not enough ${id} resources. Requested ${amount}, but max is ${max}`);
 
+/** What a request says of payment. */
+interface AskedMeans {
+  readonly chainId?: number | null | undefined;
+  readonly token?: string | null | undefined;
+}
+
 /**
- * This release takes no payment for compute time. A job that costs something is refused, before anybody orders
- * anything for it, rather than run unpaid.
- * @throws Refusal 400
+ * Where and in which token a job is paid; null where its resources cost nothing, whatever is sent.
+ * @throws Refusal 400 for a priced job that names neither, or one in which the environment is not paid
  */
-export const refusePriced = ({ id, fees, free }: ComputeEnvironment, resources: Resources): void => {
-  if (!isPriced(fees, resources)) return;
-  const remedy =
-    free === undefined ? 'choose an environment without prices' : 'ask for a free job, or choose an environment without prices';
-  throw new Refusal(400, `Environment ${id} has prices for these resources, and payments are not taken here yet: ${remedy}`);
+export const readPayment = (
+  { id, fees }: Pick<ComputeEnvironment, 'id' | 'fees'>,
+  resources: Resources,
+  { chainId, token }: AskedMeans,
+): PaymentMeans | null => {
+  if (!isPriced(fees, resources)) return null;
+  if (isAbsent(chainId) || isAbsent(token)) {
+    const taken = fees.map((fee) => `${fee.feeToken} on chain ${fee.chainId}`).join(', ');
+    throw new Refusal(400, `Invalid payment options: environment ${id} has prices, name chainId and token in payment (${taken})`);
+  }
+  const fee = fees.find((one) => one.chainId === chainId && one.feeToken.toLowerCase() === String(token).toLowerCase());
+  if (fee === undefined) throw new Refusal(400, `This compute env does not accept payments on chain: ${chainId} using token ${token}`);
+  return { chainId: fee.chainId, token: fee.feeToken };
 };
 
 /**

@@ -5,7 +5,7 @@ import type { JobSpec, RegistryCredentials } from '../../workflows/contract/spec
 import { isAbsent } from '../authentication.ts';
 import type { ComputeEnvironment } from '../ports.ts';
 import { Refusal } from '../problems.ts';
-import { readAlgorithm, readDataset, readResources, refusePriced, refuseUnoffered } from './requestParts.ts';
+import { readAlgorithm, readDataset, readPayment, readResources, refuseUnoffered } from './requestParts.ts';
 import { freeStartInput, startInput, type StartInput } from './schemas.ts';
 
 const maxMetadataCharacters = 1_024;
@@ -69,14 +69,21 @@ const limitDuration = (requested: number | null | undefined, environment: Comput
 /**
  * The job that a request asks for in an environment: durations within the environment's limits, resources raised to
  * the minimum, `datasets` before `dataset`.
- * @throws Refusal 400 when the environment cannot give what is asked, or has a price for it
+ * @throws Refusal 400 when the environment cannot give what is asked, or is not paid as the request says
  */
-export const toJobSpec = ({ request, jobId, consumerAddress, environment, isFree, registryCredentials }: JobSpecInput): JobSpec => {
+export const toJobSpec = (input: JobSpecInput): JobSpec => {
+  const spec = toUnpaidSpec(input);
+  const { payment, chainId } = input.request;
+  const means = { chainId: payment?.chainId ?? chainId, token: payment?.token };
+  return { ...spec, payment: input.isFree ? null : readPayment(input.environment, spec.resources, means) };
+};
+
+/** The same, without a word about payment. */
+export const toUnpaidSpec = ({ request, jobId, consumerAddress, environment, isFree, registryCredentials }: JobSpecInput): JobSpec => {
   const longest = isFree ? environment.free?.maxJobDuration : environment.maxJobDuration;
   if (longest === undefined) throw new Refusal(400, 'This env does not support free jobs');
   const datasets = request.datasets ?? (request.dataset ? [request.dataset] : []);
   const resources = readResources({ environment, isFree }, request.resources ?? request.payment?.resources ?? []);
-  if (!isFree) refusePriced(environment, resources);
   return {
     jobId,
     consumerAddress,

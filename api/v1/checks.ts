@@ -2,16 +2,18 @@
 
 import { randomBytes } from 'node:crypto';
 import type { RequestHandler } from 'express';
+import { isJobFailure } from '../../workflows/contract/failures.ts';
+import type { PaymentMeans } from '../../workflows/contract/spec.ts';
 import { readJson, requireJsonObject } from '../body.ts';
 import { requireEnvironment, requireOffered } from '../node/environments.ts';
 import { openRegistryAuth } from '../node/sealedFields.ts';
-import { readAlgorithm, readDataset, readResources, refusePriced } from '../node/requestParts.ts';
+import { readAlgorithm, readDataset, readPayment, readResources } from '../node/requestParts.ts';
 import type { ApiDeps, ComputeEnvironment } from '../ports.ts';
 import { Refusal } from '../problems.ts';
 import type { Route } from '../route.ts';
 import { addressOf, requireToken } from './access.ts';
 import type { ProblemCode } from './hints.ts';
-import { readJobRequest, specOf } from './jobRequest.ts';
+import { readJobRequest, unpaidSpecOf } from './jobRequest.ts';
 import { reasonOf } from './problem.ts';
 import { checkAnswer, jobRequest, type CheckAnswer, type JobRequest, type Reason } from './schemas.ts';
 
@@ -37,8 +39,17 @@ const judge = async (code: ProblemCode, check: () => unknown): Promise<readonly 
 const judgeResources = async ({ request: { free, resources }, environment }: Question): Promise<readonly Reason[]> => {
   const question = { environment, isFree: free };
   const reasons = await Promise.all(resources.map((resource) => judge('NotEnoughResources', () => readResources(question, [resource]))));
-  if (free || reasons.some((found) => found.length > 0)) return reasons.flat();
-  return judge('PaymentsNotTaken', () => refusePriced(environment, readResources(question, resources)));
+  return reasons.flat();
+};
+
+/** How a job is paid whose resources can be given, or why it cannot be paid so. */
+const judgeMeans = async ({ request, environment }: Question): Promise<{ means: PaymentMeans | null; reasons: readonly Reason[] }> => {
+  if (request.free) return { means: null, reasons: [] };
+  let means: PaymentMeans | null = null;
+  const asked = { chainId: request.payment?.chainId ?? request.chainId, token: request.payment?.token };
+  const resources = readResources({ environment, isFree: false }, request.resources);
+  const reasons = await judge('PaymentInvalid', () => (means = readPayment(environment, resources, asked)));
+  return { means, reasons };
 };
 
 const judgeParts = async (deps: CheckDeps, { request }: Question): Promise<readonly Reason[]> => {
@@ -72,17 +83,35 @@ const judgeAgreements = async ({ ledger }: CheckDeps, { request }: Question): Pr
     : [];
 };
 
-/** What the assets, their orders and rules say; resources are judged apart from that. */
-const judgeAssets = async ({ assets }: CheckDeps, { request, address, environment }: Question): Promise<readonly Reason[]> => {
+/** What the assets, their orders and rules say, and the escrow contract where resources can be given and paid. */
+const judgeAssets = async ({ assets }: CheckDeps, question: Question, payment: PaymentMeans | null): Promise<readonly Reason[]> => {
+  const { request, address, environment } = question;
   const jobId = randomBytes(16).toString('hex');
-  const spec = specOf({ request: { ...request, resources: [] }, jobId, address, environment });
+  const resources = payment === null ? [] : request.resources;
+  const spec = { ...unpaidSpecOf({ request: { ...request, resources }, jobId, address, environment }), payment };
   return (await assets.examine(spec, environment)).map(({ type, message }) => reasonOf(type, message));
 };
 
 const grantedTo = ({ request, address, environment }: Question): CheckAnswer['granted'] => {
-  const { resources, maxJobDuration, queueMaxWaitTime } = specOf({ request, jobId: '', address, environment });
+  const { resources, maxJobDuration, queueMaxWaitTime } = unpaidSpecOf({ request, jobId: '', address, environment });
   const longest = request.free ? (environment.free?.maxJobDuration ?? 0) : environment.maxJobDuration;
   return { resources: { ...resources }, maxJobDuration: maxJobDuration ?? longest, queueMaxWaitTime };
+};
+
+const priceOf = async ({ assets }: CheckDeps, question: Question, means: PaymentMeans | null): Promise<CheckAnswer['price']> => {
+  if (means === null) return null;
+  const { environment, address: payer } = question;
+  const granted = grantedTo(question);
+  if (granted === null) return null;
+  const run = { means, payer, resources: granted.resources, runSeconds: granted.maxJobDuration, queueSeconds: granted.queueMaxWaitTime };
+  try {
+    const { chainId, token, escrowAddress, payee, amount, decimals, lockSeconds } = await assets.price(run, environment);
+    return { chainId, token, escrowAddress, payee, amount, decimals, minLockSeconds: lockSeconds };
+  } catch (err) {
+    // a chain that takes no payments is among the reasons
+    if (isJobFailure(err) && err.type === 'RequestInvalid') return null;
+    throw err;
+  }
 };
 
 const check = async (deps: CheckDeps, question: Question): Promise<CheckAnswer> => {
@@ -90,7 +119,7 @@ const check = async (deps: CheckDeps, question: Question): Promise<CheckAnswer> 
   const offered = await judge('EnvironmentUnavailable', () => requireOffered(deps.withdrawals, environment));
   if (request.free && environment.free === undefined) {
     const reasons = [...offered, reasonOf('FreeJobsNotOffered', `environment ${environment.id} does not support free jobs`)];
-    return { accepted: false, reasons, granted: null };
+    return { accepted: false, reasons, granted: null, price: null };
   }
   const [resources, parts, places, agreements] = await Promise.all([
     judgeResources(question),
@@ -98,11 +127,13 @@ const check = async (deps: CheckDeps, question: Question): Promise<CheckAnswer> 
     judgePlaces(deps, question),
     judgeAgreements(deps, question),
   ]);
+  const { means, reasons: unpaid } = resources.length > 0 ? { means: null, reasons: [] } : await judgeMeans(question);
   // what names no image or no file has nothing to look at
-  const found = parts.length > 0 ? [] : await judgeAssets(deps, question);
-  const reasons = [...offered, ...resources, ...parts, ...found, ...agreements, ...places];
+  const found = parts.length > 0 ? [] : await judgeAssets(deps, question, means);
+  const reasons = [...offered, ...resources, ...unpaid, ...parts, ...found, ...agreements, ...places];
   const isGranted = resources.length === 0 && parts.length === 0;
-  return { accepted: reasons.length === 0, reasons, granted: isGranted ? grantedTo(question) : null };
+  const price = isGranted ? await priceOf(deps, question, means) : null;
+  return { accepted: reasons.length === 0, reasons, granted: isGranted ? grantedTo(question) : null, price };
 };
 
 /** 200 whatever the verdict; only what cannot be read, or cannot be judged now, is refused. */
@@ -113,7 +144,7 @@ export const checkJob = (deps: CheckDeps): RequestHandler =>
     res.set('Cache-Control', 'no-store');
     let environment: ComputeEnvironment | undefined;
     const unknown = await judge('EnvironmentUnknown', () => (environment = requireEnvironment(deps.environments, request.environment)));
-    if (environment === undefined) res.json({ accepted: false, reasons: [...unknown], granted: null } satisfies CheckAnswer);
+    if (environment === undefined) res.json({ accepted: false, reasons: [...unknown], granted: null, price: null } satisfies CheckAnswer);
     else res.json(await check(deps, { request, address, environment }));
   };
 

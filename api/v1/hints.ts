@@ -8,7 +8,6 @@ export type SurfaceCode =
   | 'EnvironmentUnavailable'
   | 'FreeJobsNotOffered'
   | 'NotEnoughResources'
-  | 'PaymentsNotTaken'
   | 'Unauthorized'
   | 'NotFound'
   | 'MethodNotAllowed'
@@ -48,6 +47,10 @@ export const codeTexts: Readonly<Record<ProblemCode, CodeText>> = {
   OrderPending: {
     title: 'The order is too young',
     hint: 'Wait for the confirmations that the cause names and send the same request again.',
+  },
+  PaymentInvalid: {
+    title: 'The payment is not good',
+    hint: 'Name chain and token in payment, deposit the amount in the escrow contract and authorize the payee, as the check tells.',
   },
   AgreementInUse: { title: 'The order carries an unfinished job', hint: 'Wait until that job has ended, stop it, or order again.' },
   AlgorithmNotTrusted: {
@@ -107,7 +110,6 @@ export const codeTexts: Readonly<Record<ProblemCode, CodeText>> = {
     hint: 'Choose an environment whose "free" is not null, or order the assets.',
   },
   NotEnoughResources: { title: 'The environment gives less', hint: 'Ask for what the cause names at most, or choose another environment.' },
-  PaymentsNotTaken: { title: 'Priced jobs are not taken', hint: 'Choose an environment without prices, or ask for a free job.' },
   Unauthorized: {
     title: 'The token is missing or not good',
     hint: 'Get a token from POST /api/services/auth/token and send it as "Authorization: Bearer …".',

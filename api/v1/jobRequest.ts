@@ -2,7 +2,7 @@
 
 import type { JobSpec, RegistryCredentials } from '../../workflows/contract/spec.ts';
 import { encryptionTo } from '../encryption.ts';
-import { toJobSpec } from '../node/startRequest.ts';
+import { toJobSpec, toUnpaidSpec, type JobSpecInput } from '../node/startRequest.ts';
 import type { ComputeEnvironment } from '../ports.ts';
 import { jobRequest, type JobRequest } from './schemas.ts';
 
@@ -18,9 +18,14 @@ export interface SpecParts {
   readonly registryCredentials?: RegistryCredentials | undefined;
 }
 
-/** The same rules as for every other start: durations within limits, resources raised to the minimum. @throws Refusal 400 */
-export const specOf = ({ request, jobId, address, environment, registryCredentials }: SpecParts): JobSpec => {
+const make = (toSpec: (input: JobSpecInput) => JobSpec, { request, address, ...parts }: SpecParts): JobSpec => {
   const { free, encryption, ...asked } = request;
-  const spec = toJobSpec({ request: asked, jobId, consumerAddress: address, environment, isFree: free, registryCredentials });
+  const spec = toSpec({ ...parts, request: asked, consumerAddress: address, isFree: free });
   return encryption === undefined ? spec : { ...spec, encryption: encryptionTo(encryption.recipient) };
 };
+
+/** The same rules as for every other start: durations within limits, resources raised to the minimum. @throws Refusal 400 */
+export const specOf = (parts: SpecParts): JobSpec => make(toJobSpec, parts);
+
+/** The same, without a word about payment. @throws Refusal 400 */
+export const unpaidSpecOf = (parts: SpecParts): JobSpec => make(toUnpaidSpec, parts);

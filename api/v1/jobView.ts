@@ -71,6 +71,13 @@ const timingOf = (row: JobRow, nowMs: number): JobDetails['timing'] => {
   };
 };
 
+const renderPayment = ({ payment }: Pick<JobRow, 'payment'>): JobDetails['payment'] => {
+  if (payment === null) return null;
+  const { chainId, token, amount, cost, lockTx, claimTx, cancelTx } = payment;
+  const isSettled = claimTx !== null || cancelTx !== null;
+  return { chainId, token, locked: amount, cost: isSettled ? cost : null, lockTx, claimTx, cancelTx };
+};
+
 /**
  * Everything that the owner may see. Nothing that was sent as code, file object, variable or user data is shown.
  * @param nowMs milliseconds since the epoch; an unfinished phase lasts until then
@@ -94,6 +101,7 @@ export const detail = (row: JobRow, nowMs: number): JobDetails => ({
     reason: row.termination.reason,
   },
   refusal: row.admission === 'refused' ? rememberedReason(row.refusalType, row.reason) : null,
+  payment: renderPayment(row),
   stopRequested: row.stopRequested,
   metadata: row.metadata ?? null,
   additionalViewers: [...row.additionalViewers],

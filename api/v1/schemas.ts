@@ -28,6 +28,10 @@ export const jobRequest = z
       .meta({ description: 'seconds that the algorithm may run; absent: as long as the environment lets it' }),
     queueMaxWaitTime: seconds.default(0).meta({ description: 'seconds that the job may wait for a place' }),
     chainId: chainNumber.optional(),
+    payment: z
+      .strictObject({ chainId: chainNumber, token: address })
+      .optional()
+      .meta({ description: 'where and in which token compute time is paid; needed where the environment has prices' }),
     metadata: z
       .unknown()
       .optional()
@@ -135,6 +139,32 @@ export const jobSummary = z
   })
   .meta({ id: 'JobSummary' });
 
+const baseUnits = z.string().regex(/^\d+$/).meta({ description: 'base units of the token' });
+
+const payment = z
+  .strictObject({
+    chainId: z.number().int(),
+    token: z.string(),
+    locked: baseUnits,
+    cost: baseUnits.nullable().meta({ description: 'null until the payment is settled' }),
+    lockTx: z.string().nullable(),
+    claimTx: z.string().nullable(),
+    cancelTx: z.string().nullable().meta({ description: 'gave the lock back without a cost' }),
+  })
+  .meta({ id: 'Payment' });
+
+const price = z
+  .strictObject({
+    chainId: z.number().int(),
+    token: z.string(),
+    escrowAddress: z.string(),
+    payee: z.string().meta({ description: 'to authorize in the escrow contract' }),
+    amount: baseUnits.meta({ description: 'of the longest run: to deposit in the escrow contract, in base units' }),
+    decimals: z.number().int(),
+    minLockSeconds: z.number().meta({ description: 'to authorize at least' }),
+  })
+  .meta({ id: 'Price' });
+
 export const jobDetails = jobSummary
   .extend({
     owner: z.string(),
@@ -158,6 +188,7 @@ export const jobDetails = jobSummary
     results: z.array(resultEntry).meta({ description: 'listed once, complete' }),
     termination: z.strictObject({ exitCode: z.number().int().nullable(), outOfMemory: z.boolean(), reason: z.string() }).nullable(),
     refusal: reason.nullable(),
+    payment: payment.nullable().meta({ description: 'null where nothing is locked' }),
     stopRequested: z.boolean(),
     metadata: z.unknown(),
     additionalViewers: z.array(z.string()),
@@ -208,6 +239,7 @@ export const checkAnswer = z
       .strictObject({ resources: amounts, maxJobDuration: z.number(), queueMaxWaitTime: z.number() })
       .nullable()
       .meta({ description: 'what the job would be given; null where the environment cannot give it' }),
+    price: price.nullable().meta({ description: 'null where compute time costs nothing, or cannot be priced as it is asked for' }),
   })
   .meta({ id: 'CheckAnswer' });
 

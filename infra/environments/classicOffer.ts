@@ -2,8 +2,9 @@
 
 import type { Resources } from '../../workflows/contract/spec.ts';
 import { isBasicResource } from './devices.ts';
-import { add, multiply, toDecimal, zero, type Decimal } from './decimal.ts';
+import { zero, type Decimal } from './decimal.ts';
 import { resourcesOf, type ComputeEnvironment } from './environments.ts';
+import { pricePerMinute } from './prices.ts';
 
 /** What every classic job is given, because its start names no amounts: as much as a job may have, and no devices beyond the minimum. */
 export const classicResources = (environment: ComputeEnvironment): Resources =>
@@ -34,8 +35,6 @@ export const classicPriceOf = (environment: ComputeEnvironment, chainId: number,
   const offer = offers.find(({ feeToken }) => feeToken.toLowerCase() === chainFeeToken?.toLowerCase()) ?? offers[0];
   if (offer === undefined) return null;
   const amounts = classicResources(environment);
-  const perMinute = offer.prices
-    .map(({ id, price }) => multiply(toDecimal(price), toDecimal(amounts[id] ?? 0)))
-    .reduce((sum, part) => add(sum, part), zero);
+  const perMinute = pricePerMinute(offer, amounts);
   return { feeToken: offer.feeToken, perMinute };
 };

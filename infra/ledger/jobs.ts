@@ -4,7 +4,7 @@ import { sql, type Kysely, type Selectable } from 'kysely';
 import { JobFailure } from '../../workflows/contract/failures.ts';
 import { isJobId } from '../../workflows/contract/ids.ts';
 import type { JobRecord, PodRef } from '../../workflows/contract/job.ts';
-import type { Admission, JobSpec, RegistryCredentials } from '../../workflows/contract/spec.ts';
+import type { Admission, JobSpec, PaymentState, RegistryCredentials } from '../../workflows/contract/spec.ts';
 import { isTerminal, status } from '../../workflows/contract/status.ts';
 import type { Keyring } from '../crypto/keyring.ts';
 import { gather } from './gather.ts';
@@ -46,6 +46,8 @@ export interface JobRow {
   readonly finishedAtMs: number | null;
   /** until when results and log are there; null until the job has ended */
   readonly expiresAtMs: number | null;
+  /** null: nothing was locked for this job */
+  readonly payment: PaymentState | null;
 }
 
 /** Which jobs to find; at least one of the three. Addresses and agreement ids compare lower-case. */
@@ -80,7 +82,7 @@ export const listedColumns = [
   'job_id', 'owner_text', 'environment_id', 'is_free', 'chain_id', 'surface', 'admission_state', 'refusal_type', 'agreement_id',
   'algorithm_did', 'input_dids', 'status', 'reason', 'stop_requested', 'progress', 'phases', 'results', 'results_pod_attempt',
   'termination', 'run_seconds', 'queue_seconds', 'resources', 'metadata', 'additional_viewers', 'algorithm_started_at', 'algorithm_finished_at',
-  'created_at', 'finished_at', 'expires_at',
+  'created_at', 'finished_at', 'expires_at', 'payment',
 ] as const; // prettier-ignore
 
 const isOver = (expiresAt: Date | null): boolean => expiresAt !== null && expiresAt.getTime() <= Date.now();
@@ -116,6 +118,7 @@ export const toJobRow = (row: Pick<Selectable<LedgerDatabase['jobs']>, (typeof l
   createdAtMs: row.created_at.getTime(),
   finishedAtMs: row.finished_at?.getTime() ?? null,
   expiresAtMs: row.expires_at?.getTime() ?? null,
+  payment: row.payment,
 });
 
 /** What the operations on jobs need. */
@@ -226,12 +229,24 @@ export const readOrder = ({ db, keyring }: JobsDeps) =>
     return { spec: openSpec(keyring, jobId, row.spec), accepted: row.admission };
   };
 
-/** @throws JobFailure `RequestInvalid` for a job that is unknown or was not accepted */
+/** @throws JobFailure `RequestInvalid` for a job that is unknown or was not found good */
 export const readAdmission = ({ db, keyring }: JobsDeps) =>
   async function readAdmission(jobId: string): Promise<{ readonly spec: JobSpec; readonly admission: Admission }> {
     const row = await db.selectFrom('jobs').select(['spec', 'admission']).where('job_id', '=', jobId).executeTakeFirst();
     if (row?.admission === null || row?.admission === undefined) throw new JobFailure('RequestInvalid', `job ${jobId} was not accepted`);
     return { spec: openSpec(keyring, jobId, row.spec), admission: row.admission };
+  };
+
+/** Remembers what was found good of a job that is not accepted yet. Safe to repeat: the first verdict stays. */
+export const prepareJob = ({ db }: JobsDeps) =>
+  async function prepareJob(jobId: string, admission: Admission): Promise<void> {
+    await db
+      .updateTable('jobs')
+      .set({ admission: JSON.stringify(admission), reason: 'waiting until the payment is locked' })
+      .where('job_id', '=', jobId)
+      .where('admission_state', '=', 'pending')
+      .where('admission', 'is', null)
+      .execute();
   };
 
 /**

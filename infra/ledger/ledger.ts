@@ -12,6 +12,7 @@ import { appendLog, dropEndedLogs, readLog } from './logs.ts';
 import { readManifest, readManifestFacts, recordImage, recordStagedFiles, storeManifest } from './manifests.ts';
 import { nonceOf, reserveJob, spendNonce } from './nonces.ts';
 import { beginPodAttempt, knownClaims, recordPositions } from './places.ts';
+import { readRunSeconds, recordPayment, recordSettlement } from './payments.ts';
 import { findProviderJobs, openJobOn, readProviderJob, reserveProviderJob, runningJobs } from './providerJobs.ts';
 import { readProviderListing, releaseProviderNonce, storeProviderListing, takeProviderNonce } from './providerFiles.ts';
 import { expiredJobs, recordFilesRemoved, reduceJob, setExpiry } from './retention.ts';
@@ -48,7 +49,11 @@ export const createLedger = (
     readRegistryCredentials: jobs.readRegistryCredentials(deps),
     readOrder: jobs.readOrder(deps),
     readAdmission: jobs.readAdmission(deps),
+    prepareJob: jobs.prepareJob(deps),
     acceptJob: jobs.acceptJob(deps),
+    recordPayment: recordPayment(deps),
+    recordSettlement: recordSettlement(deps),
+    readRunSeconds: readRunSeconds(deps),
     refuseJob: jobs.refuseJob(deps),
     beginPodAttempt: beginPodAttempt(deps),
     recordPositions: recordPositions(deps),

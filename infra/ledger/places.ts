@@ -20,7 +20,9 @@ export const beginPodAttempt = ({ db }: JobsDeps) =>
           .set({
             has_place: hasPlace,
             pod_attempt: podAttempt,
-            // what a lost pod listed counts no more: its successor lists its own
+            // what a lost pod did and listed counts no more, nor is it billed: its successor runs and lists its own
+            algorithm_started_at: sql<Date | null>`case when pod_attempt < ${podAttempt} then null else algorithm_started_at end`,
+            algorithm_finished_at: sql<Date | null>`case when pod_attempt < ${podAttempt} then null else algorithm_finished_at end`,
             results: sql<string | null>`case when pod_attempt < ${podAttempt} then null else results end`,
             results_pod_attempt: sql<number | null>`case when pod_attempt < ${podAttempt} then null else results_pod_attempt end`,
             ...advance(status.pullingImage, 'creating the execution pod', podAttempt),

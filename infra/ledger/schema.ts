@@ -2,7 +2,7 @@
 
 import type { ColumnType, Generated } from 'kysely';
 import type { Envelope, StagedFile } from '../../workflows/contract/manifest.ts';
-import type { Admission, ProviderListing } from '../../workflows/contract/spec.ts';
+import type { Admission, PaymentState, ProviderListing } from '../../workflows/contract/spec.ts';
 import type { TransactionAttempt, TransactionCall, TransactionOutcome } from './transactions.ts';
 
 /** A file of a job's results, at a fixed index on every API surface. */
@@ -85,6 +85,8 @@ interface JobsTable {
   reduced_at: Date | null;
   /** the store has nothing of the job any more */
   files_removed_at: Date | null;
+  /** what was locked for the job, and what became of it */
+  payment: Json<PaymentState> | null;
 }
 
 interface NoncesTable {

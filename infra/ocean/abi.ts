@@ -21,6 +21,17 @@ export const datatokenAbi = new Interface([
   'event ProviderFee(address indexed providerFeeAddress, address indexed providerFeeToken, uint256 providerFeeAmount, bytes providerData, uint8 v, bytes32 r, bytes32 s, uint256 validUntil)',
 ]);
 
+export const escrowAbi = new Interface([
+  'event Lock(address payer, address payee, uint256 jobId, uint256 amount, uint256 expiry, address token)',
+  'event Claimed(address indexed payee, uint256 jobId, address token, address indexed payer, uint256 amount, bytes proof)',
+  'event Canceled(address indexed payee, uint256 jobId, address token, address indexed payer, uint256 amount)',
+  'function getUserFunds(address payer, address token) view returns (tuple(uint256 available, uint256 locked))',
+  'function getAuthorizations(address token, address payer, address payee) view returns (tuple(address payee, uint256 maxLockedAmount, uint256 currentLockedAmount, uint256 maxLockSeconds, uint256 maxLockCounts, uint256 currentLocks)[])',
+  'function createLock(uint256 jobId, address token, address payer, uint256 amount, uint256 expiry)',
+  'function claimLock(uint256 jobId, address token, address payer, uint256 amount, bytes proof)',
+  'function claimLockAndWithdraw(uint256 jobId, address token, address payer, uint256 amount, bytes proof)',
+]);
+
 export const accessListAbi = new Interface(['function balanceOf(address owner) view returns (uint256)']);
 
 export const smartAccountAbi = new Interface(['function isValidSignature(bytes32 hash, bytes signature) view returns (bytes4)']);

@@ -1,12 +1,14 @@
 /** The verdict on a start request: may this job run, on what, and for how long. */
 
 import { JobFailure } from '../../workflows/contract/failures.ts';
-import type { Admission, AssetSnapshot, JobSpec } from '../../workflows/contract/spec.ts';
+import type { Admission, AssetSnapshot, JobSpec, PaymentTerms } from '../../workflows/contract/spec.ts';
 import type { ComputeEnvironment } from '../environments/environments.ts';
 import { checkAssets, type AssetCheckDeps, type CheckedAssets } from './assetChecks.ts';
 import type { ChainReader } from './chains.ts';
 import { findPayment, type FeeOrder } from './classic/fees.ts';
 import { readRate } from './classic/rates.ts';
+import { requireFunds } from './escrow/funds.ts';
+import { termsOf } from './escrow/terms.ts';
 import { folderOfDid } from './ids.ts';
 import type { InspectedService } from './inspect.ts';
 import type { PaidFee } from './orderRules.ts';
@@ -113,6 +115,24 @@ const judgePayment = async (
   return { agreementId: payment.agreementId, seconds: payment.paidSeconds ?? Number.POSITIVE_INFINITY };
 };
 
+/**
+ * What the job costs; null where nothing is to be locked.
+ * @throws JobFailure RequestInvalid for a chain or token that is not taken, PaymentInvalid without the funds; ChainUnavailable
+ */
+export const requirePayment = async (
+  deps: AdmissionDeps,
+  spec: JobSpec,
+  environment: ComputeEnvironment,
+  runSeconds = grantSeconds(spec, environment, Number.POSITIVE_INFINITY),
+): Promise<PaymentTerms | null> => {
+  const { payment: means, resources, consumerAddress: payer, queueMaxWaitTime: queueSeconds } = spec;
+  if (means === null || means === undefined) return null;
+  const terms = await termsOf(deps, environment, { means, payer, resources, queueSeconds, runSeconds });
+  if (terms.amount === '0') return null;
+  await requireFunds(deps.chains, terms);
+  return terms;
+};
+
 const isPaid = (order: Omit<FeeOrder, 'fee'> & { readonly fee: PaidFee | undefined }): order is FeeOrder => order.fee !== undefined;
 
 const takeSnapshot = (inspected: InspectedService, transferTxId: string | null): AssetSnapshot => {
@@ -127,7 +147,7 @@ const rawSnapshot = (position: number): AssetSnapshot => ({
 
 /**
  * Decides on a start request. Free jobs need no order; everything else holds for them too.
- * @throws JobFailure of the first refusal: environment, algorithm, datasets, trust, then orders, algorithm first;
+ * @throws JobFailure of the first refusal: environment, algorithm, datasets, trust, orders, algorithm first, then payment;
  *   OrderPending and ChainUnavailable say when to ask again
  */
 export const createAdmission = (deps: AdmissionDeps) =>
@@ -136,9 +156,9 @@ export const createAdmission = (deps: AdmissionDeps) =>
     const ordered = listOrdered(spec, checked);
     const fees = spec.isFree ? [] : await settleInOrder(ordered.map((one) => requireOrder(deps, spec, one, environment.id)));
     const { agreementId, seconds } = await judgePayment(deps, environment, { spec, ordered, fees });
+    const runSeconds = grantSeconds(spec, environment, seconds);
     return {
-      agreementId,
-      runSeconds: grantSeconds(spec, environment, seconds),
+      ...{ agreementId, runSeconds, payment: await requirePayment(deps, spec, environment, runSeconds) },
       datasets: checked.datasets.map((inspected, position) =>
         inspected === null ? rawSnapshot(position) : takeSnapshot(inspected, spec.datasets[position]?.transferTxId ?? null),
       ),

@@ -3,7 +3,7 @@
 import { faultOf, isJobFailure, type JobFailure } from '../../workflows/contract/failures.ts';
 import type { JobSpec } from '../../workflows/contract/spec.ts';
 import type { ComputeEnvironment } from '../environments/environments.ts';
-import { requireOrder, type AdmissionDeps } from './admission.ts';
+import { requireOrder, requirePayment, type AdmissionDeps } from './admission.ts';
 import { requireTrusted } from './algorithmTrust.ts';
 import { requireBareFile, requireContainer, requireEnvironment, requireRawFiles } from './assetChecks.ts';
 import { readServiceFiles } from './assetFiles.ts';
@@ -99,7 +99,7 @@ const examineOrders = async (
 
 /**
  * Looks at everything that `admit` looks at and goes on after a refusal. Nothing is reserved, written or spent.
- * @returns reasons in the order of `admit`: environment, algorithm, datasets, trust, orders; none: it would be admitted
+ * @returns reasons in the order of `admit`: environment, algorithm, datasets, trust, orders, payment; none: it would be admitted
  * @throws JobFailure ChainUnavailable, InputUnavailable: what cannot be judged now
  */
 export const createExamination = (deps: AdmissionDeps) =>
@@ -118,12 +118,13 @@ export const createExamination = (deps: AdmissionDeps) =>
     ]);
     const assets = { algorithm, datasets };
     const isUnknown = algorithm !== null && algorithm.inspected === null;
-    const [raw, image, trust, orders] = await Promise.all([
+    const [raw, image, trust, orders, payment] = await Promise.all([
       algorithm === null ? failuresOf(() => requireRawFiles(spec.algorithm)) : [],
       isUnknown ? [] : failuresOf(() => requireContainer(algorithm?.inspected ?? null, spec)),
       examineTrust(deps, spec, assets, environment.emptyTrustedListsAllowAll),
       examineOrders(deps, spec, assets, environment.id),
+      failuresOf(() => requirePayment(deps, spec, environment)),
     ]);
-    const found = [algorithm?.failures ?? [], raw, image, ...datasets.map(({ failures }) => failures), trust, orders];
+    const found = [algorithm?.failures ?? [], raw, image, ...datasets.map(({ failures }) => failures), trust, orders, payment];
     return [...forEnvironment, ...found.flat()];
   };

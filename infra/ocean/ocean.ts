@@ -3,7 +3,7 @@
 import type { ComputeEnvironment } from '../environments/environments.ts';
 import type { GuardedFetch } from '../outbound/guardedFetch.ts';
 import type { JobFailure } from '../../workflows/contract/failures.ts';
-import type { Admission, AssetSnapshot, JobSpec } from '../../workflows/contract/spec.ts';
+import type { Admission, AssetSnapshot, JobSpec, PaymentTerms } from '../../workflows/contract/spec.ts';
 import { accessListAbi } from './abi.ts';
 import { createAccess, type Access } from './access.ts';
 import { createAdmission, type AdmissionDeps } from './admission.ts';
@@ -13,6 +13,7 @@ import { openChain, type ChainReader } from './chains.ts';
 import { connectClassic, type ClassicOcean } from './classic/classic.ts';
 import type { ChainConfig } from './config.ts';
 import type { AccessLists } from './credentials.ts';
+import { termsOf, type PricedRun } from './escrow/terms.ts';
 import { createExamination } from './examine.ts';
 import { createDecrypter, encryptTo, publicKeyOf } from './ecies.ts';
 import { createDocumentDecrypter, type DecryptRequest } from './decryptDocument.ts';
@@ -53,6 +54,8 @@ export interface Ocean extends Access {
   admit(spec: JobSpec, environment: ComputeEnvironment): Promise<Admission>;
   /** Every reason for which `admit` would refuse; none: it would admit. */
   examine(spec: JobSpec, environment: ComputeEnvironment): Promise<readonly JobFailure[]>;
+  /** What a run would cost and lock. @throws JobFailure RequestInvalid for a chain or token that is not taken; ChainUnavailable */
+  price(run: PricedRun, environment: ComputeEnvironment): Promise<PaymentTerms>;
   quote(request: QuoteRequest, environment: ComputeEnvironment): Promise<Quote>;
   /** what only the classic API asks */
   readonly classic: ClassicOcean;
@@ -120,6 +123,7 @@ export const connectOcean = (settings: OceanSettings): Ocean => {
     resolve: (did) => resolver.resolve(did),
     admit: (spec, environment) => (spec.surface === 'operator' ? admitProvided : admit)(spec, environment),
     examine: createExamination(deps),
+    price: (run, environment) => termsOf(deps, environment, run),
     quote: createQuotes({ ...deps, providerPrivateKey }),
     classic: connectClassic({ ...deps, providerPrivateKey, fileSource }),
     filesOf: (snapshot) => filesOfSnapshot(snapshot, decrypter),

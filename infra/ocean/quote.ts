@@ -1,11 +1,11 @@
 /** What a job would need to be paid: orders, provider fees, escrow. Answers initializeCompute. */
 
 import { ZeroAddress } from 'ethers';
-import { JobFailure } from '../../workflows/contract/failures.ts';
-import type { AlgorithmRequest, DatasetRequest } from '../../workflows/contract/spec.ts';
+import type { AlgorithmRequest, DatasetRequest, PaymentMeans, Resources } from '../../workflows/contract/spec.ts';
 import type { ComputeEnvironment } from '../environments/environments.ts';
 import { examineServiceOrder, type AdmissionDeps } from './admission.ts';
 import { checkAssets } from './assetChecks.ts';
+import { termsOf } from './escrow/terms.ts';
 import type { InspectedService } from './inspect.ts';
 import type { OrderVerdict } from './orders.ts';
 import { signProviderFee, type SignedProviderFee } from './providerFees.ts';
@@ -19,8 +19,8 @@ export interface QuoteRequest {
   readonly consumerAddress: string;
   readonly datasets: readonly Pick<DatasetRequest, 'documentId' | 'serviceId' | 'transferTxId' | 'fileObject'>[];
   readonly algorithm: Pick<AlgorithmRequest, 'documentId' | 'serviceId' | 'transferTxId' | 'raw' | 'userdata'>;
-  /** escrow, if asked for */
-  readonly payment: { readonly chainId: number; readonly token: string } | null;
+  /** escrow, if asked for, and the resources that are to be paid */
+  readonly payment: (PaymentMeans & { readonly resources: Resources }) | null;
   /** seconds; null for the environment's own limit */
   readonly maxJobDuration: number | null;
   readonly queueMaxWaitTime: number;
@@ -60,18 +60,13 @@ export interface Quote {
   readonly payment: QuotedPayment | null;
 }
 
-/** Time between a job's end and the claim of its payment that a lock must last. */
-const claimSeconds = 3_600;
-
-const quotePayment = (deps: QuoteDeps, request: QuoteRequest, environment: ComputeEnvironment): QuotedPayment | null => {
+const quotePayment = async (deps: QuoteDeps, request: QuoteRequest, environment: ComputeEnvironment): Promise<QuotedPayment | null> => {
   if (request.payment === null) return null;
-  const { chainId, token } = request.payment;
-  const escrowAddress = deps.chains.get(chainId)?.config.escrowAddress;
-  const isTaken = environment.chainIds.length === 0 || environment.chainIds.includes(chainId);
-  if (escrowAddress === undefined || !isTaken) throw new JobFailure('RequestInvalid', `Cannot handle payments on chainId: ${chainId}`);
+  const { resources, ...means } = request.payment;
   const runSeconds = Math.min(request.maxJobDuration ?? environment.maxJobDuration, environment.maxJobDuration);
-  const minLockSeconds = runSeconds + request.queueMaxWaitTime + claimSeconds;
-  return { escrowAddress, payee: deps.environmentAddress, chainId, minLockSeconds, token, amount: '0' };
+  const run = { means, resources, runSeconds, queueSeconds: request.queueMaxWaitTime, payer: request.consumerAddress };
+  const { escrowAddress, payee, chainId, token, lockSeconds, amount } = await termsOf(deps, environment, run);
+  return { escrowAddress, payee, chainId, minLockSeconds: lockSeconds, token, amount };
 };
 
 const endOfFee = ({ validUntil }: QuoteRequest, timeoutSeconds: number, nowSeconds: number): number => {
@@ -121,12 +116,12 @@ const quoteService = async (deps: QuoteDeps, request: QuoteRequest, environmentI
 /**
  * Quotes a job. Everything that would refuse it at its start, except orders, refuses it here already, so that nobody
  * pays for a job that cannot run.
- * @throws JobFailure as `admit` does; RequestInvalid for a chain without escrow
+ * @throws JobFailure as `admit` does; RequestInvalid for a chain or token that is not taken
  * @see Ocean Provider and Ocean Node: initializeCompute
  */
 export const createQuotes = (deps: QuoteDeps) =>
   async function quote(request: QuoteRequest, environment: ComputeEnvironment): Promise<Quote> {
-    const payment = quotePayment(deps, request, environment);
+    const payment = await quotePayment(deps, request, environment);
     const checked = await checkAssets(deps, { ...request, isFree: false }, environment);
     const quoteOne = async (inspected: InspectedService | null, transferTxId: string | null, role: 'dataset' | 'algorithm') =>
       inspected === null ? null : quoteService(deps, request, environment.id, { inspected, transferTxId, role });

@@ -2,6 +2,8 @@
 
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
+import { computeAddress } from 'ethers';
+import { callRpc } from './chain/anvil.ts';
 import { settleAll, type Cleanups } from './cleanups.ts';
 import { startGatewayFront } from './gatewayFront.ts';
 import type { Report } from './parts.ts';
@@ -101,6 +103,7 @@ const describeServices = async (
   places: { readonly storageFolder: string; readonly apiPort: number },
 ): Promise<EnvironmentOf> => {
   const keys = await readServiceKeys(folder);
+  await giveGas(parts.chain.rpcUrl, keys.providerPrivateKey);
   return (name, runtime, healthPort) =>
     serviceEnvironment({
       databaseUrl: parts.database.url,
@@ -112,4 +115,11 @@ const describeServices = async (
       workflowBundle: parts.workflowBundle,
       healthPorts: { api: healthPort, orchestrator: healthPort, gateway: healthPort },
     })[name];
+};
+
+const tenEther = `0x${(10n ** 19n).toString(16)}`;
+
+/** The service sends transactions of its own, and client libraries pay only to an address that has something. */
+const giveGas = async (rpcUrl: string, privateKey: string): Promise<void> => {
+  await callRpc(rpcUrl, [{ method: 'anvil_setBalance', params: [computeAddress(privateKey), tenEther] }]);
 };

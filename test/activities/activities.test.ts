@@ -304,6 +304,7 @@ describe('validateOrder', () => {
     admissions: {
       readOrder: async (jobId: string) => ({ spec: aSpec({ jobId }), accepted: before }),
       acceptJob: async (jobId: string) => void accepted.push(jobId),
+      prepareJob: async () => undefined,
     },
   });
 
@@ -349,7 +350,9 @@ describe('the reaper', () => {
   });
 
   test('ends jobs that lost their workflow, begins those that never had one, and keeps queues running', async () => {
-    const [waiting, running, stray, unjudged, unfit] = [aJobId(), aJobId(), aJobId(), aJobId(), aJobId()];
+    const [waiting, running, stray, unjudged] = [aJobId(), aJobId(), aJobId(), aJobId()];
+    const [unfit, paid, stuck] = [aJobId(), aJobId(), aJobId()];
+    const unlocked: string[] = [];
     const records: unknown[] = [];
     const refusals: unknown[] = [];
     const [started, woken, released]: [string[], unknown[], unknown[]] = [[], [], []];
@@ -361,6 +364,8 @@ describe('the reaper', () => {
       anOpenJob(running),
       anOpenJob(waiting, { podAttempt: 0, isFree: false }),
       anOpenJob(stray, { podAttempt: 2 }),
+      anOpenJob(paid, { isFree: false }),
+      anOpenJob(stuck, { isFree: false }),
       ...[unjudged, unfit].map((jobId) => anOpenJob(jobId, { admission: 'pending', podAttempt: 0 })),
     ];
     const deps = {
@@ -374,16 +379,30 @@ describe('the reaper', () => {
       },
       records: { recordJob: async (record: unknown) => void records.push(record) },
       refusals: { refuseJob: async (jobId: string, refusal: object) => void refusals.push({ jobId, ...refusal }) },
+      locks: {
+        releaseLock: async (jobId: string) => {
+          if (jobId === stuck) throw new JobFailure('ChainUnavailable', 'the chain is away');
+          unlocked.push(jobId);
+        },
+      },
       queues: {
         wake: async (queue: unknown) => void woken.push(queue),
         releasePlace: async (queue: unknown, jobId: string) => void released.push([queue, jobId]),
       },
     };
-    await expect(attempt(1).run(repairJobs(deps), { olderThanSeconds: 60 })).resolves.toEqual({ repaired: 3 });
-    expect(records).toMatchObject([{ jobId: stray, podAttempt: 2, status: 84 }]);
+    await expect(attempt(1).run(repairJobs(deps), { olderThanSeconds: 60 })).resolves.toEqual({ repaired: 4 });
+    expect(records).toMatchObject([
+      { jobId: stray, podAttempt: 2, status: 84 },
+      { jobId: paid, status: 84 },
+    ]);
+    // a chain that is away holds up nobody else, and the job is looked at again
+    expect(unlocked).toEqual([paid]);
     expect(started).toEqual([unjudged, unfit]);
     expect(refusals).toEqual([{ jobId: unfit, type: 'OrderInvalid', reason: 'no' }]);
-    expect(released).toEqual([[{ environmentId: 'small', kind: 'free' }, stray]]);
+    expect(released).toEqual([
+      [{ environmentId: 'small', kind: 'free' }, stray],
+      [{ environmentId: 'small', kind: 'paid' }, paid],
+    ]);
     expect(woken).toEqual([{ environmentId: 'small', kind: 'paid' }]);
   });
 });

@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { JobRef } from '../../workflows/contract/job.ts';
-import type { Admission, AlgorithmRequest, AssetSnapshot, DatasetRequest, JobSpec } from '../../workflows/contract/spec.ts';
+import type { Admission, AlgorithmRequest, AssetSnapshot, DatasetRequest, JobSpec, PaymentTerms } from '../../workflows/contract/spec.ts';
 
 export const aJobId = (): string => randomBytes(16).toString('hex');
 
@@ -65,6 +65,13 @@ export const anAdmission = (spec: JobSpec, over: Partial<Admission> = {}): Admis
   algorithm: spec.algorithm.documentId === null ? null : aSnapshot(spec.algorithm.documentId, spec.algorithm.transferTxId),
   container: { entrypoint: 'node $ALGO', image: 'node', tag: '24', checksum: '' },
   algorithmFileDigests: null,
+  ...over,
+});
+
+/** One whole token with six decimals a minute. */
+export const somePaymentTerms = (over: Partial<PaymentTerms> = {}): PaymentTerms => ({
+  ...{ chainId: 8996, token: anAddress(), escrowAddress: anAddress(), payee: anAddress(), payer: anAddress(), decimals: 6 },
+  ...{ perMinute: { units: '1', scale: 0 }, minSeconds: 1, amount: '2000000', lockSeconds: 7_200 },
   ...over,
 });
 

@@ -1,5 +1,6 @@
 /** Compute environments of the shared stack. The first is the one that tests use unless they say otherwise. */
 
+import { HDNodeWallet, getCreateAddress } from 'ethers';
 import { localEnvironment, type EnvironmentSettings } from '../../infra/toolchain/serviceEnvironment.ts';
 
 const mebibyte = 1024 ** 2;
@@ -48,6 +49,16 @@ const single: EnvironmentSettings = { id: 'single', resources: smallPods, free: 
 /** The same, for the one test file that looks at who is how far in the queue. */
 const line: EnvironmentSettings = { ...single, id: 'line' };
 
+const deployer = HDNodeWallet.fromPhrase('test test test test test test test test test test test junk').address;
+
+/** Costs a whole token a minute, at least. Contracts of a local chain are where their deployer's first transactions put them. */
+const paid: EnvironmentSettings = {
+  id: 'paid',
+  resources: smallPods,
+  free: { maxJobs: 4, maxJobDuration: 120 },
+  fees: [{ chainId: 8996, feeToken: getCreateAddress({ from: deployer, nonce: 1 }), prices: [{ id: 'ram', price: 16 }] }],
+};
+
 /** Limits of a developer's machine. */
 const local: EnvironmentSettings = {
   ...localEnvironment,
@@ -55,4 +66,4 @@ const local: EnvironmentSettings = {
 };
 
 /** What the shared stack offers. */
-export const sharedEnvironments: readonly EnvironmentSettings[] = [local, tiny, guarded, brief, single, line];
+export const sharedEnvironments: readonly EnvironmentSettings[] = [local, tiny, guarded, brief, single, line, paid];

@@ -13,6 +13,7 @@ import type { AgentPhase, AlgorithmExit, JobRecord, PodRef } from '../../workflo
 import { createPlaceQueues, type PlaceQueues, type PlaceQueuesDeps } from '../../infra/temporal/placeQueues.ts';
 import { anywhere, type PodOutcome, type PodSpec } from '../../workflows/contract/pod.ts';
 import type { KnownClaims, Position } from '../../workflows/contract/queue.ts';
+import type { Admission, JobSpec, PaymentTerms } from '../../workflows/contract/spec.ts';
 import type { SealVerdict } from '../../workflows/contract/seal.ts';
 import { openWorkflows } from '../../workers/orchestrator/openWorkflows.ts';
 import { aJobRef, aSpec, anAdmission } from './builders.ts';
@@ -55,6 +56,18 @@ export class FakeWorld {
   /** thrown by the next pod creations, in order */
   readonly creationFailures: (JobFailure | Error)[] = [];
   runSeconds = 60;
+  /** what jobs cost; null: nothing is locked */
+  terms: PaymentTerms | null = null;
+  /** what the ledger knows of the algorithm's run; null: it never began */
+  ranSeconds: number | null = 1;
+  /** what became of the payments of jobs */
+  readonly locks = new Map<string, 'locked' | 'claimed' | 'released'>();
+  /** jobs that were accepted, in order */
+  readonly accepted: string[] = [];
+  /** a lock is made when this resolves */
+  locking: Promise<void> = Promise.resolve();
+  lockFailure: JobFailure | undefined;
+  claimFailure: JobFailure | undefined;
   /** what self-tests found out, in order */
   readonly verdicts: (SealVerdict & { readonly environmentId: string })[] = [];
   selfTestFailure: JobFailure | undefined;
@@ -92,11 +105,36 @@ export class FakeWorld {
       orders: {
         admit: async (spec) => {
           if (this.refuse !== undefined) throw this.refuse;
-          return anAdmission(spec, { runSeconds: this.runSeconds });
+          return this.admissionOf(spec);
         },
       },
       vacancies: { vacancy: async () => ({ taken: 0, maxJobs: 10 }) },
-      admissions: { readOrder: async (jobId) => ({ spec: aSpec({ jobId }), accepted: null }), acceptJob: async () => undefined },
+      admissions: {
+        readOrder: async (jobId) => ({ spec: aSpec({ jobId }), accepted: null }),
+        acceptJob: async (jobId) => void this.accepted.push(jobId),
+        prepareJob: async () => undefined,
+        readAdmission: async (jobId) => ({ admission: this.admissionOf(aSpec({ jobId })) }),
+      },
+      escrow: {
+        lock: async (jobId) => {
+          await this.locking;
+          if (this.lockFailure !== undefined) throw this.lockFailure;
+          this.locks.set(jobId, 'locked');
+          return { lockTx: '0xlock' };
+        },
+        claim: async (jobId) => {
+          if (this.claimFailure !== undefined) throw this.claimFailure;
+          this.locks.set(jobId, 'claimed');
+          return { claimTx: '0xclaim', cancelTx: null, cost: '7' };
+        },
+        release: async (jobId) => {
+          if (this.locks.get(jobId) === 'locked') this.locks.set(jobId, 'released');
+          return { claimTx: null, cancelTx: '0xcancel', cost: '0' };
+        },
+      },
+      payments: { recordPayment: async () => undefined, recordSettlement: async () => undefined },
+      runs: { readRunSeconds: async () => this.ranSeconds },
+      locks: { releaseLock: async () => undefined },
       places: this.queues,
       attempts: { beginPodAttempt: async ({ jobId, podAttempt }) => void this.attempts.set(jobId, podAttempt) },
       fences: { currentPodAttempt: async (jobId) => this.attempts.get(jobId) ?? null },
@@ -140,6 +178,10 @@ export class FakeWorld {
       expiryCounts: { inc: () => undefined },
       openJobs: { openJobs: async () => [], dropEndedLogs: async () => undefined },
     };
+  }
+
+  private admissionOf(spec: JobSpec): Admission {
+    return anAdmission(spec, { runSeconds: this.runSeconds, payment: this.terms });
   }
 
   private readonly attempts = new Map<string, number>();

@@ -2,10 +2,10 @@ import { WithStartWorkflowOperation, WorkflowFailedError, type WorkflowHandle } 
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { JobFailure } from '../../workflows/contract/failures.ts';
 import { acceptUpdateId, jobWorkflowId } from '../../workflows/contract/ids.ts';
-import type { Acceptance, JobEnd, JobRef } from '../../workflows/contract/job.ts';
+import type { Acceptance, AlgorithmExit, JobEnd, JobRef } from '../../workflows/contract/job.ts';
 import { awaitAccepted } from '../../workflows/contract/messages.ts';
-import { aJobId, aJobRef } from '../support/builders.ts';
-import { wellBehaved, type FakeWorld } from '../support/fakeWorld.ts';
+import { aJobId, aJobRef, somePaymentTerms } from '../support/builders.ts';
+import { wellBehaved, type AgentScript, type FakeWorld } from '../support/fakeWorld.ts';
 import { recordHistory } from '../support/historyRecorder.ts';
 import { useWorkflowServer } from '../support/workflowServer.ts';
 
@@ -287,5 +287,95 @@ describe('a failure', () => {
     expect(await failureOf(handle)).toMatchObject({ type: 'QueueTimedOut' });
     expect(lastRecord()).toMatchObject({ status: 2, reason: expect.stringMatching(/within 1 s; try again later or allow a longer/) });
     await recordHistory('queueTimedOut', handle);
+  });
+});
+
+describe('a job that costs something', () => {
+  beforeEach(() => void (world.terms = somePaymentTerms()));
+
+  const statuses = () => world.records.map(({ status }) => status);
+  const exitWith =
+    (over: Partial<AlgorithmExit>): AgentScript =>
+    async (agent) => {
+      await agent.done('stageInputs', { files: 1, bytes: 1 });
+      await agent.done('runAlgorithm', agent.exit(over));
+      await agent.done('publishOutputs', { files: 1, bytes: 1 });
+    };
+
+  test('is accepted once its payment is locked, and tells its end once that is claimed', async () => {
+    let unlock: () => void = () => undefined;
+    world.locking = new Promise((resolve) => (unlock = resolve));
+    const { job, handle, accepted } = await start();
+    const first = await Promise.race([accepted, new Promise((resolve) => setTimeout(resolve, 200))]);
+    expect([first, world.starts]).toEqual([undefined, []]);
+    unlock();
+    expect(await accepted).toMatchObject({ jobId: job.jobId, needsLock: true });
+    expect(await endOf(handle)).toMatchObject({ status: 70 });
+    expect([world.accepted, statuses(), world.locks.get(job.jobId)]).toEqual([[job.jobId], [71, 70], 'claimed']);
+    await recordHistory('paidFinished', handle);
+  });
+
+  test.each([
+    ['exit code 3', 82, { exitCode: 3 }],
+    ['an OOM kill', 83, { exitCode: 137, oomKilled: true }],
+    ['a full disk', 42, { exitCode: null, end: 'diskQuotaExceeded' as const }],
+  ])('pays for the run of an algorithm that ends with %s', async (_name, status, exit) => {
+    world.script = exitWith(exit);
+    const { job, handle } = await start();
+    expect(await endOf(handle)).toMatchObject({ status });
+    expect([statuses(), world.locks.get(job.jobId)]).toEqual([[71, status], 'claimed']);
+  });
+
+  test('ocean-node: locks not released. One that fails pays nothing and has its lock back', async () => {
+    world.script = (agent) => agent.failed('stageInputs', { type: 'InputUnavailable', retryable: false });
+    const { job, handle } = await start();
+    expect(await failureOf(handle)).toMatchObject({ type: 'InputUnavailable' });
+    expect([statuses(), world.locks.get(job.jobId)]).toEqual([[31], 'released']);
+    await recordHistory('paidFailed', handle);
+  });
+
+  test('ocean-node: platform faults are never billed. A job whose pods were lost pays nothing', async () => {
+    world.script = async (agent) => world.lose(agent.pod);
+    const { job, handle } = await start({ heartbeatSeconds: 0.2, limits: { ...aJobRef().limits, podAttempts: 1 } });
+    expect(await failureOf(handle)).toMatchObject({ type: 'PodLost' });
+    expect([statuses(), world.locks.get(job.jobId)]).toEqual([[84], 'released']);
+  });
+
+  test('a lock that the contract refuses refuses the job', async () => {
+    world.lockFailure = new JobFailure('PaymentInvalid', 'No auth found');
+    const { handle, accepted } = await start();
+    await expect(accepted).rejects.toMatchObject({ cause: { type: 'PaymentInvalid', message: 'No auth found' } });
+    expect(await failureOf(handle)).toMatchObject({ type: 'PaymentInvalid' });
+    expect([world.accepted, world.starts, world.refusals]).toMatchObject([[], [], [{ type: 'PaymentInvalid' }]]);
+    await recordHistory('lockRefused', handle);
+  });
+
+  test('a stop while the payment is being locked gives the lock back', async () => {
+    world.ranSeconds = null;
+    let unlock: () => void = () => undefined;
+    world.locking = new Promise((resolve) => (unlock = resolve));
+    const { job, handle, accepted } = await start();
+    accepted.catch(() => undefined);
+    await handle.cancel();
+    unlock();
+    await handle.result().catch(() => undefined);
+    expect([world.starts, world.locks.get(job.jobId)]).toEqual([[], 'released']);
+  });
+
+  test('a stop before the algorithm began costs nothing', async () => {
+    world.places = 0;
+    world.ranSeconds = null;
+    const { job, handle, accepted } = await start({ limits: { ...aJobRef().limits, queueSeconds: 60 } });
+    await accepted;
+    await handle.cancel();
+    expect(await failureOf(handle)).toBeInstanceOf(CancelledFailure);
+    expect([statuses(), world.locks.get(job.jobId)]).toEqual([[71, 80], 'released']);
+  });
+
+  test('a payment that cannot be claimed changes nothing about the end', async () => {
+    world.claimFailure = new JobFailure('TransactionReverted', 'Lock not found');
+    const { handle } = await start();
+    expect(await endOf(handle)).toMatchObject({ status: 70 });
+    expect(statuses()).toEqual([71, 70]);
   });
 });

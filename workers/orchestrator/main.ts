@@ -17,9 +17,12 @@ import { withdrawalOf } from '../../infra/environments/standing.ts';
 import { connectLedger, migrateLedger } from '../../infra/ledger/connect.ts';
 import { createLedger, type Ledger } from '../../infra/ledger/ledger.ts';
 import { createManifests, type Manifests } from '../../infra/manifest/manifests.ts';
+import { createEscrow, type Escrow } from '../../infra/ocean/escrow/escrow.ts';
 import type { Ocean } from '../../infra/ocean/ocean.ts';
 import { openOcean } from '../../infra/ocean/openOcean.ts';
 import { createProviderListings } from '../../infra/ocean/providerListing.ts';
+import { openNode } from '../../infra/ocean/transactions/node.ts';
+import { createTransactions } from '../../infra/ocean/transactions/transactions.ts';
 import { algorithmCommand, algorithmEnv, imageReference } from '../../infra/pods/algorithmCommand.ts';
 import { openPods } from '../../infra/pods/openPods.ts';
 import { parseConfig } from '../../infra/process/config.ts';
@@ -52,6 +55,7 @@ interface Adapters {
   readonly ledger: Ledger;
   readonly manifests: Manifests;
   readonly ocean: Pick<Ocean, 'admit' | 'guardedFetch'>;
+  readonly escrow: Escrow;
   readonly pods: PodRuntime;
   readonly workflows: OpenWorkflows;
   readonly queues: PlaceQueues;
@@ -110,7 +114,7 @@ const countExpiries = (registry: Registry): ExpireJobsDeps['expiryCounts'] =>
   });
 
 const joinActivities = (adapters: Adapters): ActivityDeps => {
-  const { ledger, manifests, ocean, pods, workflows, queues, starter, keyring, environments, config } = adapters;
+  const { ledger, manifests, ocean, escrow, pods, workflows, queues, starter, keyring, environments, config } = adapters;
   const environmentOf = (id: string): ComputeEnvironment => {
     const environment = findEnvironment(environments, id);
     if (environment === undefined) throw new JobFailure('RequestInvalid', notOffered(id));
@@ -129,6 +133,15 @@ const joinActivities = (adapters: Adapters): ActivityDeps => {
       },
     },
     admissions: ledger,
+    escrow,
+    payments: ledger,
+    runs: ledger,
+    locks: {
+      async releaseLock(jobId) {
+        const { accepted } = await ledger.readOrder(jobId);
+        if (accepted?.payment) await ledger.recordSettlement(jobId, await escrow.release(jobId, accepted.payment));
+      },
+    },
     places: queues,
     attempts: ledger,
     losses: ledger,
@@ -190,6 +203,10 @@ const start = async (): Promise<RunningProcess> => {
   const temporal = connectTemporal(config, keyring);
   if (config.C2D_REGISTER_SEARCH_ATTRIBUTES) await ensureSearchAttributes(temporal.connection, config.C2D_TEMPORAL_NAMESPACE);
   const ocean = openOcean(config);
+  const transactions = createTransactions({
+    nodes: new Map(config.C2D_CHAINS.map((chain) => [chain.chainId, openNode(chain)])),
+    ...{ ledger, privateKey: config.C2D_PROVIDER_PRIVATE_KEY },
+  });
   const opened = await openPods(config);
   const { pods, clusterUrl } = opened;
   const registry = new Registry();
@@ -206,6 +223,7 @@ const start = async (): Promise<RunningProcess> => {
     activities: createActivities(
       joinActivities({
         manifests: createManifests({ ledger, privateKey: config.C2D_PROVIDER_PRIVATE_KEY, version }),
+        escrow: createEscrow(transactions),
         ...{ ledger, ocean, pods, keyring, environments, config, clusterUrl, registry, storedFiles, owner: ocean.providerAddress },
         workflows: openWorkflows(temporal.client),
         queues: createPlaceQueues({ client: temporal.client, maxJobsOf: (queue) => maxJobsOf(environments, queue) }),
@@ -256,6 +274,7 @@ const start = async (): Promise<RunningProcess> => {
       { name: 'ledger', close: database.close },
       { name: 'temporal client', close: temporal.close },
       { name: 'ocean', close: async () => ocean.close() },
+      { name: 'transactions', close: async () => transactions.close() },
       { name: 'temporal worker connection', close: () => native.close() },
       health,
       { name: 'pod watch', close: async () => podWatch?.close() },

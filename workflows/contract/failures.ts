@@ -19,6 +19,8 @@ const faults = {
   OrderInvalid: 'consumer',
   /** mined too recently; goes away by itself */
   OrderPending: 'platform',
+  /** the escrow contract has no funds or no authorization of the consumer's that cover the job */
+  PaymentInvalid: 'consumer',
   /** an unfinished job already runs on this agreement */
   AgreementInUse: 'consumer',
   AlgorithmNotTrusted: 'consumer',

@@ -54,6 +54,8 @@ export interface Acceptance {
   readonly jobId: string;
   /** algorithm run time granted, in seconds: the request's, lowered to what environment and order allow */
   readonly runSeconds: number;
+  /** true: the job costs something, and runs once its payment is locked; absent: nothing is locked */
+  readonly needsLock?: true;
 }
 
 /** Result of `stageInputs`. */

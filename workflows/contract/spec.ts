@@ -37,6 +37,45 @@ export interface RawAlgorithm {
   readonly container: AlgorithmContainer;
 }
 
+/** Where and in which token compute time is paid. */
+export interface PaymentMeans {
+  readonly chainId: number;
+  readonly token: string;
+}
+
+/**
+ * What compute time costs a consumer, and what is locked for it in the escrow contract. Fixed when the job is accepted: a
+ * later change of prices does not touch it. Amounts are decimal text in base units of the token.
+ */
+export interface PaymentTerms extends PaymentMeans {
+  readonly escrowAddress: string;
+  /** the environment's address */
+  readonly payee: string;
+  readonly payer: string;
+  readonly decimals: number;
+  /** price of a started minute in whole tokens: `units` divided by ten to the power of `scale` */
+  readonly perMinute: { readonly units: string; readonly scale: number };
+  /** the least run time that is charged */
+  readonly minSeconds: number;
+  /** what is locked: the price of the longest run */
+  readonly amount: string;
+  /** how long the lock holds; the claim comes before */
+  readonly lockSeconds: number;
+}
+
+/** What has happened to a job's payment. Transactions are hashes, null until they are mined. */
+export interface PaymentState extends PaymentMeans {
+  readonly decimals: number;
+  /** locked, base units */
+  readonly amount: string;
+  /** claimed, base units; `0` until then */
+  readonly cost: string;
+  readonly lockTx: string | null;
+  readonly claimTx: string | null;
+  /** gave the lock back without a cost */
+  readonly cancelTx: string | null;
+}
+
 /** Amounts asked for: cpu in cores, ram and disk in GiB, further ids (GPUs) in units. */
 export type Resources = Readonly<Record<string, number>>;
 
@@ -50,6 +89,8 @@ export interface JobSpec {
   readonly isFree: boolean;
   readonly environmentId: string;
   readonly chainId: number | null;
+  /** in what the consumer pays for compute time through the escrow contract; absent or null: time costs nothing */
+  readonly payment?: PaymentMeans | null;
   readonly datasets: readonly DatasetRequest[];
   readonly algorithm: AlgorithmRequest;
   readonly resources: Resources;
@@ -132,4 +173,6 @@ export interface Admission {
   readonly container: AlgorithmContainer;
   /** sha256 hex of each algorithm file in order, where trust rules pinned them; null where nothing was pinned */
   readonly algorithmFileDigests: readonly string[] | null;
+  /** absent or null: compute time costs nothing */
+  readonly payment?: PaymentTerms | null;
 }

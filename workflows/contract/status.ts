@@ -114,3 +114,15 @@ export const endOfRun = (exit: AlgorithmExit): JobEnd => {
 /** True for a number after which a job changes no more. */
 export const isTerminal = (number: number): boolean =>
   number >= 70 ? number !== status.settling : [2, 11, 13, 14, 21, 22, 31, 32, 33, 41, 42, 61, 62].includes(number);
+
+const billedEnds: readonly number[] = [
+  status.finished,
+  status.diskQuotaExceeded,
+  status.stopped,
+  status.timedOut,
+  status.algorithmFailed,
+  status.outOfMemory,
+];
+
+/** True for the ends that cost the consumer the time that the algorithm ran: its own, and no fault of the platform's. */
+export const isBilledEnd = (number: number): boolean => billedEnds.includes(number);

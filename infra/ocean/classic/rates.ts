@@ -1,27 +1,12 @@
 /** What compute time costs on a chain, with the decimals of the token that it is paid in. */
 
-import { Interface, ZeroAddress } from 'ethers';
+import { ZeroAddress } from 'ethers';
 import { JobFailure } from '../../../workflows/contract/failures.ts';
 import { classicPriceOf } from '../../environments/classicOffer.ts';
 import type { ComputeEnvironment } from '../../environments/environments.ts';
 import type { ChainReader } from '../chains.ts';
+import { readDecimals } from '../tokens.ts';
 import type { FeeRate } from './fees.ts';
-
-const tokenAbi = new Interface(['function decimals() view returns (uint8)']);
-
-/** A token's decimals never change. */
-const known = new WeakMap<ChainReader, Map<string, number>>();
-
-const readDecimals = async (chain: ChainReader, token: string): Promise<number> => {
-  const ofChain = known.get(chain) ?? new Map<string, number>();
-  known.set(chain, ofChain);
-  const before = ofChain.get(token);
-  if (before !== undefined) return before;
-  const decimals = Number((await chain.call(token, tokenAbi, 'decimals', []))?.[0] ?? Number.NaN);
-  if (!Number.isInteger(decimals)) throw new JobFailure('ServiceUnavailable', `the fee token of chain ${chain.config.chainId} is no token`);
-  ofChain.set(token, decimals);
-  return decimals;
-};
 
 /** The text of an operator-service, which clients know. */
 export const unknownEnvironment = 'Environment invalid or does not exist';

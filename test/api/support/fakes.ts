@@ -17,7 +17,7 @@ import { createLogger } from '../../../infra/process/logger.ts';
 import { JobFailure } from '../../../workflows/contract/failures.ts';
 import { status } from '../../../workflows/contract/status.ts';
 import type { JobSpec } from '../../../workflows/contract/spec.ts';
-import { aJobId, anAddress } from '../../support/builders.ts';
+import { aJobId, anAddress, somePaymentTerms } from '../../support/builders.ts';
 import { aKeyring } from '../../support/databases.ts';
 
 /** A row as the ledger tells it: accepted, waiting, somebody's. */
@@ -51,6 +51,7 @@ export const aJobRow = (over: Partial<JobRow> = {}): JobRow => ({
   createdAtMs: 1_742_291_065_119,
   finishedAtMs: null,
   expiresAtMs: null,
+  payment: null,
   ...over,
 });
 
@@ -322,6 +323,7 @@ export const aWorld = (over: Partial<ApiDeps> = {}) => {
         return toQuote(request);
       },
       examine: async () => [],
+      price: async ({ means, payer }) => somePaymentTerms({ ...means, payer }),
       ...{ describeFiles: noAsset, quoteAccess: noAsset, authorizeDownload: noAsset, decryptDocument: noAsset },
       encrypt: (bytes) => hexlify(bytes.toReversed()),
       decrypt: (hex) => createDecrypter([provider.privateKey]).decrypt(hex) ?? Buffer.from(hex, 'hex').toReversed(),

@@ -458,7 +458,7 @@ describe('quote', () => {
   test('a good order with a good fee needs no new fee; payment names the escrow and asks for nothing', async () => {
     const { dataset, algorithm, spec } = await payAll(await world.publishDataset());
     const token = world.chain.contracts.ocean;
-    const request = quoteOf(spec, { payment: { chainId: 8996, token }, queueMaxWaitTime: 10 });
+    const request = quoteOf(spec, { payment: { chainId: 8996, token, resources: { cpu: 1 } }, queueMaxWaitTime: 10 });
     await expect(world.ocean.quote(request, environment)).resolves.toEqual({
       datasets: [
         {
@@ -475,7 +475,8 @@ describe('quote', () => {
         escrowAddress: world.chain.contracts.escrow,
         payee: world.ocean.providerAddress,
         chainId: 8996,
-        minLockSeconds: 60 + 10 + 3_600,
+        // run and queue, every phase at its longest, and an hour to claim
+        minLockSeconds: 60 + 10 + 900 + 3_600 + 10 + 3_600 + 3_600,
         token,
         amount: '0',
       },
@@ -494,7 +495,7 @@ describe('quote', () => {
 
   test('a chain without escrow cannot take payments', async () => {
     const { spec } = await payAll(await world.publishDataset());
-    const payment = { chainId: 1, token: world.chain.contracts.ocean };
+    const payment = { chainId: 1, token: world.chain.contracts.ocean, resources: {} };
     await expect(world.ocean.quote(quoteOf(spec, { payment }), environment)).rejects.toEqual(
       refusal('RequestInvalid', 'Cannot handle payments on chainId: 1'),
     );

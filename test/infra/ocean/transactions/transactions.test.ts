@@ -50,7 +50,7 @@ const aProcess = (
 ): Transactions => {
   const { erc721Factory } = chain.contracts;
   const config = chainConfig.parse({ chainId: 8996, rpcUrl: chain.rpcUrl, confirmations, erc721FactoryAddress: erc721Factory });
-  const connection = connectLedger(db.url, () => undefined, { maxConnections: 3 });
+  const connection = connectLedger(db.url, () => undefined, { maxConnections: 10 });
   const node = { ...openNode(config), ...over };
   opened.push(connection.close, async () => node.close());
   return createTransactions({
