@@ -145,12 +145,7 @@ describe('POST initializeCompute', () => {
 
   test.each<[string, number, Record<string, unknown>, string | undefined]>([
     ['a resource without a price', 200, { chainId: 1, token: escrowAddress }, undefined],
-    [
-      'a resource with a price',
-      400,
-      { chainId: 1, token: escrowAddress, resources: [{ id: 'gpu', amount: 1 }] },
-      'Environment large has prices for these resources, and payments are not taken here yet: ask for a free job, or choose an environment without prices',
-    ],
+    ['a resource with a price', 200, { chainId: 1, token: escrowAddress, resources: [{ id: 'gpu', amount: 1 }] }, undefined],
     [
       'another token than that of the prices',
       400,

@@ -1,7 +1,7 @@
 import type { Wallet } from 'ethers';
 import { createApp } from '../../api/app.ts';
 import { aDid, anAddress, aTransaction } from '../support/builders.ts';
-import { aWorld, priced, type World } from './support/fakes.ts';
+import { aWorld, escrowAddress, priced, type World } from './support/fakes.ts';
 import { aWallet, call, post, sign, signed } from './support/consumer.ts';
 
 const paths = { paid: '/api/services/compute', free: '/api/services/freeCompute' } as const;
@@ -352,9 +352,9 @@ describe('starting a job', () => {
 
 describe('devices and prices', () => {
   const unpriced: typeof priced = priced.map((environment) => ({ ...environment, fees: [] }));
-  const startLarge = async (kind: Kind, gpus: number, environments = unpriced) => {
+  const startLarge = async (kind: Kind, gpus: number, environments = unpriced, over: Record<string, unknown> = {}) => {
     const world = aWorld({ environments });
-    const body = aStart(aWallet(), kind, { environment: 'large', resources: [{ id: 'gpu', amount: gpus }] });
+    const body = aStart(aWallet(), kind, { environment: 'large', resources: [{ id: 'gpu', amount: gpus }], ...over });
     return { world, response: await post(createApp(world.deps), paths[kind], body) };
   };
 
@@ -379,10 +379,18 @@ describe('devices and prices', () => {
     expect(world.ledger.rows.size).toBe(0);
   });
 
-  test('a paid job that has a price is refused rather than run unpaid', async () => {
-    const { world, response } = await startLarge('paid', 1, priced);
-    expect(response.status).toBe(400);
-    expect(response.body).toMatch(/^Environment large has prices for these resources, and payments are not taken here yet/);
+  test('a paid job that has a price says where and in which token it is paid', async () => {
+    const { world, response } = await startLarge('paid', 1, priced, { payment: { chainId: 1, token: escrowAddress.toLowerCase() } });
+    expect(response.status).toBe(200);
+    expect(onlySpec(world).payment).toEqual({ chainId: 1, token: escrowAddress });
+  });
+
+  test.each<[string, Record<string, unknown>, RegExp]>([
+    ['no token', { payment: { chainId: 1 } }, /^Invalid payment options: environment large has prices, name chainId and token in payment/],
+    ['another chain', { payment: { chainId: 8996, token: escrowAddress } }, /^This compute env does not accept payments on chain: 8996/],
+  ])('one that names %s is refused rather than run unpaid', async (_what, over, text) => {
+    const { world, response } = await startLarge('paid', 1, priced, over);
+    expect([response.status, response.body]).toEqual([400, expect.stringMatching(text)]);
     expect(world.jobs.started).toEqual([]);
   });
 

@@ -41,7 +41,9 @@ const readStanding = async (chain: ChainReader, { escrowAddress, token, payer, p
   ]);
   const [held] = (funds ?? []) as unknown as readonly { readonly available: bigint }[];
   const [all] = (authorizations ?? []) as unknown as readonly (readonly NonNullable<EscrowStanding['authorization']>[])[];
-  return { available: held?.available ?? 0n, authorization: all?.[0] ?? null };
+  // asked for an index that is not there, a decoded list throws
+  const [authorization = null] = [...(all ?? [])];
+  return { available: held?.available ?? 0n, authorization };
 };
 
 /** @throws JobFailure PaymentInvalid with the contract's reason; ChainUnavailable */

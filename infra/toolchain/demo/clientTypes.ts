@@ -95,7 +95,13 @@ export interface QuoteItem {
 export interface Quote {
   readonly algorithm: QuoteItem;
   readonly datasets: readonly QuoteItem[];
-  readonly payment?: { readonly amount: string };
+  readonly payment?: {
+    readonly amount: string;
+    readonly escrowAddress: string;
+    readonly payee: string;
+    readonly minLockSeconds: number;
+    readonly token: string;
+  };
 }
 
 export interface ClientResult {
@@ -117,5 +123,11 @@ export interface ClientJob {
   readonly agreementId?: string | null;
   readonly algoStartTimestamp?: string;
   readonly algoStopTimestamp?: string;
+  readonly payment?: {
+    readonly lockTx: string | null;
+    readonly claimTx: string | null;
+    readonly cancelTx: string | null;
+    readonly cost: number;
+  } | null;
   readonly terminationDetails?: { readonly exitCode: number | null; readonly OOMKilled: boolean; readonly reason?: string } | null;
 }

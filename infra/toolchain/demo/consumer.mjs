@@ -161,6 +161,12 @@ const downloadAsset = async ({ asset, fileIndex, transferTxId }) => {
   return { text: Buffer.from(data).toString(), filename };
 };
 
+/** What a person does before a job that costs something, in the client library's own words. Amounts in whole tokens. */
+const fundEscrow = async ({ escrowAddress, token, payee, deposit, allowance, lockSeconds }) => {
+  const escrow = new ocean.EscrowContract(escrowAddress, signer, chainId);
+  return escrow.verifyFundsForEscrowPayment(token, payee, deposit, allowance, String(lockSeconds), '10');
+};
+
 const setState = async ({ nftAddress, state }) => {
   await (await new ocean.Nft(signer, chainId).setMetadataState(nftAddress, ownAddress, state)).wait();
 };
@@ -184,6 +190,7 @@ const signedCalls = {
   publishAsset,
   writeDocument,
   setState,
+  fundEscrow,
   placeOrder,
   computeStart: ({ environment, datasets, algorithm, maxJobDuration, token, resources, metadata, additionalViewers, queueMaxWaitTime }) =>
     client.computeStart(

@@ -60,6 +60,15 @@ export interface Consumer {
   writeDocument(request: { nftAddress: string; ddo: unknown }): Promise<void>;
   /** 0 active, 1 end of life, 2 deprecated, 3 revoked, 4 ordering disabled, 5 unlisted */
   setState(request: { nftAddress: string; state: number }): Promise<void>;
+  /** deposits and authorizes what is missing in the escrow contract; amounts in whole tokens */
+  fundEscrow(request: {
+    escrowAddress: string;
+    token: string;
+    payee: string;
+    deposit: string;
+    allowance: string;
+    lockSeconds: number;
+  }): Promise<{ isValid: boolean; message: string }>;
   initializeCompute(request: StartRequest & Terms): Promise<Quote>;
   /** @returns hash of the transaction to name in the start request */
   placeOrder(request: { asset: PublishedAsset; quote: Quote['algorithm']; consumerAddress: string }): Promise<string>;
@@ -186,6 +195,7 @@ const createConsumer = (child: ChildProcess, pending: Map<number, Pending>, addr
       }),
     writeDocument: (request) => call('writeDocument', request),
     setState: (request) => call('setState', request),
+    fundEscrow: (request) => call('fundEscrow', request),
     initializeCompute: (request) => call('initializeCompute', withDefaults(request)),
     placeOrder: (request) => call('placeOrder', request),
     computeStart: (request) => call('computeStart', withDefaults(request)),

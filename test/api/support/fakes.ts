@@ -284,7 +284,8 @@ const toQuote = ({ datasets, algorithm, payment, maxJobDuration, queueMaxWaitTim
       payee: provider.address,
       minLockSeconds: maxJobDuration! + queueMaxWaitTime,
       amount: '0',
-      ...payment,
+      chainId: payment.chainId,
+      token: payment.token,
     },
   };
 };

@@ -30,6 +30,7 @@ describe('POST /api/v1/checks', () => {
       accepted: true,
       reasons: [],
       granted: { resources: { cpu: 0.5, ram: 3, disk: 1 }, maxJobDuration: 60, queueMaxWaitTime: 60 },
+      price: null,
     });
     expect(surface.jobs.started).toEqual([]);
     expect(((await alice.call('/api/v1/jobs')).body as { jobs: unknown[] }).jobs).toEqual([]);

@@ -47,6 +47,7 @@ describe('admit', () => {
     await expect(world.ocean.admit(spec, environment)).resolves.toEqual({
       agreementId: spec.datasets[0]!.transferTxId,
       runSeconds: 60,
+      payment: null,
       datasets: [
         {
           did: dataset.did,

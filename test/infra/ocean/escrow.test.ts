@@ -139,6 +139,9 @@ describe('requireFunds', () => {
     await expect(requireFunds(chains, terms)).resolves.toBeUndefined();
     const text = `User ${payer.address} does not have enough funds`;
     await expect(requireFunds(chains, { ...terms, amount: '5000001' })).rejects.toMatchObject({ type: 'PaymentInvalid', message: text });
+    const unknown = Wallet.createRandom().address;
+    const nothing = { ...terms, payer: unknown };
+    await expect(requireFunds(chains, nothing)).rejects.toMatchObject({ message: `User ${unknown} does not have enough funds` });
     const stranger = { ...terms, payee: Wallet.createRandom().address };
     await expect(requireFunds(chains, stranger)).rejects.toMatchObject({ message: /^No escrow auths found for: chain=8996/ });
   });

@@ -1,0 +1,114 @@
+/** Compute time paid through the real escrow contract, with the unmodified client library. */
+
+import { HDNodeWallet, JsonRpcProvider } from 'ethers';
+import type { ClientEnvironment, ClientJob, Quote } from '../../infra/toolchain/demo/clientTypes.ts';
+import { loadArtifact } from '../../infra/toolchain/chain/artifacts.ts';
+import { send } from '../../infra/toolchain/chain/send.ts';
+import { awaitEnd, aContainer, findEnvironment } from '../support/jobs.ts';
+import { useScene } from '../support/scene.ts';
+
+const scene = useScene();
+const patienceMs = 180_000;
+const phrase = 'test test test test test test test test test test test junk';
+const oneToken = 10n ** 18n;
+const maxJobDuration = 60;
+const resources = [{ id: 'ram', amount: 0.25 }];
+/** a started minute with these resources */
+const aMinute = 4n * oneToken;
+
+let provider: JsonRpcProvider;
+let environment: ClientEnvironment;
+let payment: NonNullable<Quote['payment']>;
+
+const algorithmOf = (rawcode: string, entrypoint = 'node $ALGO') => ({
+  meta: { rawcode, container: aContainer(scene().stack.nodeImage, { entrypoint }) },
+});
+
+const termsOf = (rawcode: string, entrypoint?: string) => ({
+  ...{ environment: environment.id, datasets: [], algorithm: algorithmOf(rawcode, entrypoint), resources, maxJobDuration },
+  token: scene().stack.token,
+});
+
+const start = async (rawcode: string, entrypoint?: string): Promise<ClientJob> => {
+  const [job] = await scene().consumer.computeStart(termsOf(rawcode, entrypoint));
+  scene().jobs.add(job!.jobId);
+  return job!;
+};
+
+const fundsOf = async (): Promise<{ available: bigint; locked: bigint }> => {
+  const { abi } = loadArtifact('Escrow');
+  const data = abi.encodeFunctionData('getUserFunds', [scene().consumer.address, payment.token]);
+  const [{ available, locked }] = abi.decodeFunctionResult(
+    'getUserFunds',
+    await provider.call({ to: payment.escrowAddress, data }),
+  ) as unknown as [{ available: bigint; locked: bigint }];
+  return { available, locked };
+};
+
+const untilUnlocked = async (): Promise<bigint> => {
+  for (;;) {
+    const { available, locked } = await fundsOf();
+    if (locked === 0n) return available;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+};
+
+beforeAll(async () => {
+  const { stack, consumer } = scene();
+  provider = new JsonRpcProvider(stack.rpcUrl, 8996, { staticNetwork: true, cacheTimeout: -1 });
+  environment = await findEnvironment(consumer, 'paid');
+  payment = (await consumer.initializeCompute(termsOf('1'))).payment!;
+});
+
+afterAll(() => provider?.destroy());
+
+describe('an environment with prices', () => {
+  test('tells what a job costs, and refuses it while nothing is deposited', async () => {
+    expect(payment).toMatchObject({ payee: environment.consumerAddress, amount: aMinute.toString(), token: scene().stack.token });
+    await expect(scene().publisher.computeStart(termsOf('1'))).rejects.toThrow(/does not have enough funds/);
+  });
+
+  test(
+    'runs a job once its payment is locked, claims what it ran and gives the rest back',
+    async () => {
+      const { consumer, stack } = scene();
+      const deployer = HDNodeWallet.fromPhrase(phrase).connect(provider);
+      const erc20 = { to: payment.token, abi: loadArtifact('MockERC20Decimals').abi, method: 'transfer' };
+      await send(deployer, erc20, consumer.address, 20n * oneToken);
+      const { escrowAddress, token, payee, amount: allowance, minLockSeconds: lockSeconds } = payment;
+      const deposit = { escrowAddress, token, payee, allowance, lockSeconds, deposit: '20' };
+      expect(await consumer.fundEscrow(deposit)).toMatchObject({ isValid: true });
+
+      const started = await start(`console.log('paid for')`);
+      expect(started.payment).toMatchObject({ lockTx: expect.stringMatching(/^0x/), claimTx: null, cost: 0 });
+      expect((await awaitEnd(scene(), started.jobId)).log).toBe('paid for\n');
+      expect(await untilUnlocked()).toBe(16n * oneToken);
+      await expect(awaitSettled(started.jobId)).resolves.toMatchObject({
+        status: 70,
+        payment: { claimTx: expect.stringMatching(/^0x/), cost: 4 },
+      });
+      expect(stack.token).toBe(token);
+    },
+    patienceMs,
+  );
+
+  test(
+    'a job whose algorithm never ran costs nothing',
+    async () => {
+      const before = (await fundsOf()).available;
+      const started = await start('1', 'python3.99 $ALGO');
+      const { job } = await awaitEnd(scene(), started.jobId);
+      expect(job).toMatchObject({ status: 41, payment: { claimTx: null, cost: 0 } });
+      expect(await untilUnlocked()).toBe(before);
+    },
+    patienceMs,
+  );
+});
+
+const awaitSettled = async (jobId: string): Promise<ClientJob> => {
+  for (;;) {
+    const [job] = await scene().consumer.computeStatus({ jobId });
+    if (job !== undefined && job.status !== 71) return job;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+};
