@@ -10,6 +10,7 @@ const checks: Readonly<Record<string, readonly [program: string, ...args: string
   lint: ['eslint', '.', '--max-warnings', '0'],
   format: ['prettier', '--check', '.'],
   'unused code': ['knip'],
+  descriptions: ['node', 'infra/toolchain/openapi/checkDescriptions.ts'],
   chart: ['node', 'infra/toolchain/chart/checkChart.ts'],
 };
 

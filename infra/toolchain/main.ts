@@ -153,6 +153,15 @@ program
   });
 
 program
+  .command('pack:cli')
+  .description('make the npm package of the command line c2d')
+  .argument('[folder]', 'where to put it', '.')
+  .action(async (folder: string) => {
+    const { packCli } = await import('./packCli.ts');
+    console.log(await packCli(folder));
+  });
+
+program
   .command('check')
   .description('types, lint, format and unused code in one go')
   .action(async () => {
