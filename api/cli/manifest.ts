@@ -14,7 +14,7 @@ import {
   statementType,
   type ManifestStatement,
 } from '../../workflows/contract/manifest.ts';
-import { envelope } from '../v1/schemas.ts';
+import { envelope } from '../v1/envelope.ts';
 import { fileNameOf } from './download.ts';
 import { Exit, exits, usageError } from './exits.ts';
 

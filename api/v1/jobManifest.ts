@@ -8,7 +8,7 @@ import type { Route } from '../route.ts';
 import { addressOf, requireToken, requireViewableJob } from './access.ts';
 import { CodedRefusal } from './problem.ts';
 import { jobParams } from './readJob.ts';
-import { envelope } from './schemas.ts';
+import { envelope } from './envelope.ts';
 
 /** For the owner and viewers, once the job has ended. */
 export const readManifest = ({ ledger, manifests }: Pick<ApiDeps, 'ledger' | 'manifests'>): RequestHandler =>

@@ -1,7 +1,6 @@
 /** Shapes of the REST surface: the same schemas check requests, describe the API and judge answers in tests. */
 
 import { z } from 'zod';
-import { manifestPayloadType } from '../../workflows/contract/manifest.ts';
 import { algorithmInput, chainNumber, datasetInput, identifier, resourceAmount, sealedRegistryAuth } from '../node/schemas.ts';
 
 const mostMetadataCharacters = 1_024;
@@ -213,20 +212,6 @@ export const resultList = z
   })
   .meta({ id: 'ResultList' });
 
-const base64 = z.string().regex(/^[A-Za-z0-9+/]*={0,2}$/);
-
-export const envelope = z
-  .strictObject({
-    payload: base64.meta({ description: 'an in-toto Statement v1 as canonical JSON' }),
-    payloadType: z.literal(manifestPayloadType),
-    signatures: z.array(
-      z.strictObject({
-        keyid: address.meta({ description: 'address of the key that signed' }),
-        sig: base64.meta({ description: 'r, s and v: ECDSA on secp256k1 over the SHA-256 of the DSSE encoding' }),
-      }),
-    ),
-  })
-  .meta({ id: 'Envelope', description: 'DSSE' });
 export const retentionRequest = z
   .strictObject({ until: z.iso.datetime({ offset: true }).meta({ description: 'when results and log are to be removed' }) })
   .meta({ id: 'RetentionRequest' });

@@ -3,14 +3,15 @@
  * checkout, but never below `node_modules`: here they are stripped ahead, by Node itself.
  */
 
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { stripTypeScriptTypes } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { runProgram } from './run.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
-const sources = 'api/cli';
+/** what the package starts with; whatever it imports of the project comes along, and nothing else */
+const entry = 'api/cli/main.ts';
 
 interface Manifest {
   readonly name: string;
@@ -25,15 +26,11 @@ const specifier = /(\b(?:from|import)\s*\(?\s*')([^']+)(')/g;
 /** What a stripped file imports, as written. */
 const importsOf = (code: string): readonly string[] => [...code.matchAll(specifier)].map(([, , name = '']) => name);
 
-/** @throws Error for a file that needs more of the project than its own folder */
-const toJavaScript = async (file: string): Promise<string> => {
-  const code = stripTypeScriptTypes(await readFile(path.join(root, sources, file), 'utf8'));
-  const outside = importsOf(code).find((name) => name.startsWith('../'));
-  if (outside !== undefined) throw new Error(`${sources}/${file} imports ${outside}, which is not part of the package`);
-  return code.replaceAll(specifier, (whole, before: string, name: string, after: string) =>
-    name.startsWith('./') ? `${before}${name.replace(/\.ts$/, '.js')}${after}` : whole,
+/** A source without its types, which imports JavaScript. */
+const toJavaScript = (source: string): string =>
+  stripTypeScriptTypes(source).replaceAll(specifier, (whole, before: string, name: string, after: string) =>
+    name.startsWith('.') ? `${before}${name.replace(/\.ts$/, '.js')}${after}` : whole,
   );
-};
 
 const packageName = (specifierText: string): string =>
   specifierText
@@ -45,11 +42,11 @@ const manifestOf = (project: Manifest, imported: ReadonlySet<string>): object =>
   ...{ name: project.name, version: project.version, license: project.license, engines: project.engines },
   description: 'c2d: Compute-to-Data jobs of a durable-c2d service from the command line',
   type: 'module',
-  bin: { c2d: `${sources}/main.js` },
+  bin: { c2d: entry.replace(/\.ts$/, '.js') },
   dependencies: Object.fromEntries(
     [...imported].sort().map((name) => {
       const version = project.dependencies[name];
-      if (version === undefined) throw new Error(`${name} is imported by ${sources} and no dependency of the project`);
+      if (version === undefined) throw new Error(`${name} is imported by ${entry} and no dependency of the project`);
       return [name, version];
     }),
   ),
@@ -65,13 +62,18 @@ The command line of a durable-c2d service: environments, check, start, watch, lo
 
 /** Writes what the package has. */
 const stage = async (folder: string): Promise<void> => {
-  await mkdir(path.join(folder, sources), { recursive: true });
   const imported = new Set<string>();
-  for (const file of (await readdir(path.join(root, sources))).filter((name) => name.endsWith('.ts'))) {
-    const code = await toJavaScript(file);
-    for (const name of importsOf(code)) if (!/^(\.|node:)/.test(name)) imported.add(packageName(name));
-    const mode = file === 'main.ts' ? 0o755 : 0o644;
-    await writeFile(path.join(folder, sources, file.replace(/\.ts$/, '.js')), code, { mode });
+  // a set tells what is added to it while it is walked
+  const files = new Set([entry]);
+  for (const file of files) {
+    const code = toJavaScript(await readFile(path.join(root, file), 'utf8'));
+    for (const name of importsOf(code)) {
+      if (name.startsWith('.')) files.add(path.join(path.dirname(file), name).replace(/\.js$/, '.ts'));
+      else if (!name.startsWith('node:')) imported.add(packageName(name));
+    }
+    const target = path.join(folder, file.replace(/\.ts$/, '.js'));
+    await mkdir(path.dirname(target), { recursive: true });
+    await writeFile(target, code, { mode: file === entry ? 0o755 : 0o644 });
   }
   const project = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8')) as Manifest;
   await writeFile(path.join(folder, 'package.json'), `${JSON.stringify(manifestOf(project, imported), null, 2)}\n`);

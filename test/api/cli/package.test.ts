@@ -55,7 +55,7 @@ describe('c2d as a package', () => {
   test('has JavaScript alone, and no dependency of the service', async () => {
     const files = await readdir(path.join(folder, 'node_modules/durable-c2d'), { recursive: true });
     expect(files.filter((file) => file.endsWith('.ts'))).toEqual([]);
-    expect(Object.keys(manifest.dependencies)).toEqual(['commander', 'eciesjs', 'ethers']);
+    expect(Object.keys(manifest.dependencies)).toEqual(['age-encryption', 'commander', 'eciesjs', 'ethers', 'zod']);
   });
 
   test('runs below node_modules by its name: help, version, and a command against a running service', async () => {
