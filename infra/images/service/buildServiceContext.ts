@@ -22,6 +22,7 @@ export const serviceSources = [
   'infra/helm/awaitEnvironments.ts',
   'infra/images/service',
   'infra/ledger',
+  'infra/manifest',
   'infra/ocean',
   'infra/outbound',
   'infra/pods',
