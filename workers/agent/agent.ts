@@ -98,7 +98,9 @@ const drive = async (deps: AgentDeps, onOver: () => void): Promise<void> => {
     cluster && followEnding(gateway, cluster, { hasEnded: () => hasEnded() || !state.released, kill: () => pipes.killAlgorithm() });
   if (!hasEnded()) {
     const ran = runAlgorithm(run);
-    await (cluster === undefined ? ran : Promise.race([ran, endBeforeRun(gateway, cluster, () => state.released)]));
+    const before = cluster === undefined ? [] : [endBeforeRun(gateway, cluster, () => state.released)];
+    // nothing of the run is waited for any more once the job goes on elsewhere
+    await Promise.race([ran, ...before, ...(ending === undefined ? [] : [ending.notNeeded])]);
   }
   // bytes may travel while the gateway hands the exit over; only the word that all are there must come after it
   const wasEnded = ending?.wasFirst() === true;

@@ -97,6 +97,8 @@ export interface RunEnding {
   readonly wasFirst: () => boolean;
   /** resolves once the service knows, and has asked for what there is to publish: a job that goes on elsewhere never does */
   readonly publishingAwaited: Promise<void>;
+  /** rejects with JobOver once the service says that the job goes on elsewhere, else never ends */
+  readonly notNeeded: Promise<never>;
 }
 
 /**
@@ -119,7 +121,9 @@ export const followEnding = (
   })();
   // awaited by the publishing only, which may come much later
   publishingAwaited.catch(() => undefined);
-  return { wasFirst: () => wasFirst, publishingAwaited };
+  const notNeeded = publishingAwaited.then(() => new Promise<never>(() => undefined));
+  notNeeded.catch(() => undefined);
+  return { wasFirst: () => wasFirst, publishingAwaited, notNeeded };
 };
 
 const aborted = (signal: AbortSignal): Promise<void> =>

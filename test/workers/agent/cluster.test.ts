@@ -69,6 +69,17 @@ describe('a pod that is being ended', () => {
     await ending.publishingAwaited;
   });
 
+  test('leaves a run at once, whatever still hangs in it, when the job goes on elsewhere', async () => {
+    harness.server.attempt = 0;
+    const { life, end } = aLife();
+    const ending = followEnding(harness.gateway, life, { hasEnded: () => false, kill: () => undefined });
+    end();
+    await harness.server.untilReport('runAlgorithm');
+    await expect(Promise.race([ending.notNeeded, pause(100).then(() => 'goes on')])).resolves.toBe('goes on');
+    harness.server.over = true;
+    await expect(ending.notNeeded).rejects.toBeInstanceOf(JobOver);
+  });
+
   test('changes nothing for an algorithm that had ended before: its exit counts', async () => {
     const { life, end } = aLife();
     const ending = followEnding(harness.gateway, life, { hasEnded: () => true, kill: () => expect(true).toBe(false) });
