@@ -7,15 +7,20 @@ export interface ExpiredJob {
   readonly expiresAt: string;
 }
 
+/** An expired job, and the name of the store that has its files; null: nothing was ever stored. */
+export interface OverdueJob extends ExpiredJob {
+  readonly store: string | null;
+}
+
 export interface ExpireJobsDeps {
   readonly retention: {
-    expiredJobs(limit: number, after: ExpiredJob | null): Promise<readonly ExpiredJob[]>;
+    expiredJobs(limit: number, after: ExpiredJob | null): Promise<readonly OverdueJob[]>;
     reduceJob(jobId: string): Promise<void>;
     recordFilesRemoved(jobId: string): Promise<void>;
   };
   readonly storedFiles: {
-    /** Removes everything stored for a job. Tolerates absence. */
-    remove(job: { readonly jobId: string }): Promise<void>;
+    /** Removes everything stored for a job in the store of that name. Tolerates absence. */
+    remove(job: { readonly store: string; readonly jobId: string }): Promise<void>;
   };
   readonly expiryCounts: { inc(labels: { readonly outcome: 'expired' | 'failed' }): void };
 }
@@ -31,34 +36,62 @@ const batch = 100;
 /** So many failures in a row are the store's, not a job's. */
 const mostFailures = 3;
 
+/** Failures in a row of each store, and the last one of those that are given up. */
+class StoreFailures {
+  private readonly inARow = new Map<string, number>();
+  private readonly away = new Map<string, unknown>();
+
+  /** @throws what the store said last, where it is given up: it is not asked again */
+  async watch(store: string, work: () => Promise<void>): Promise<void> {
+    if (this.away.has(store)) throw this.away.get(store);
+    try {
+      await work();
+      this.inARow.delete(store);
+    } catch (err) {
+      const inARow = (this.inARow.get(store) ?? 0) + 1;
+      this.inARow.set(store, inARow);
+      if (inARow === mostFailures) this.away.set(store, err);
+      throw err;
+    }
+  }
+
+  throwIfAway(): void {
+    for (const err of this.away.values()) throw err;
+  }
+}
+
 /** The row first: what is secret goes even while the store is away. */
-const expire = async ({ retention, storedFiles }: ExpireJobsDeps, jobId: string): Promise<void> => {
+const expire = async ({ retention, storedFiles }: ExpireJobsDeps, { jobId, store }: OverdueJob, failures: StoreFailures): Promise<void> => {
   await retention.reduceJob(jobId);
-  await storedFiles.remove({ jobId });
+  if (store !== null) await failures.watch(store, () => storedFiles.remove({ store, jobId }));
   await retention.recordFilesRemoved(jobId);
 };
 
 /**
  * Removes results and secrets of jobs whose time is over, a batch of them. A job whose files cannot be removed is
- * found again in the next round and keeps no other waiting; while the store is away the batch fails. Safe to repeat.
+ * found again in the next round and keeps no other waiting, and neither does a store that is away: the last batch
+ * fails for it once the jobs of all others are done. Safe to repeat.
  */
 export const expireJobs = (deps: ExpireJobsDeps) =>
   async function expireJobs({ after }: { readonly after: ExpiredJob | null }): Promise<ExpiredBatch> {
     return keepAlive(async () => {
       const jobs = await deps.retention.expiredJobs(batch, after);
-      let [expired, failed, inARow] = [0, 0, 0];
-      for (const { jobId } of jobs) {
+      const failures = new StoreFailures();
+      let [expired, failed] = [0, 0];
+      for (const job of jobs) {
         try {
-          await expire(deps, jobId);
-          [expired, inARow] = [expired + 1, 0];
+          await expire(deps, job, failures);
+          expired += 1;
           deps.expiryCounts.inc({ outcome: 'expired' });
         } catch (err) {
-          [failed, inARow] = [failed + 1, inARow + 1];
+          failed += 1;
           deps.expiryCounts.inc({ outcome: 'failed' });
-          if (inARow === mostFailures) throw err;
-          log.warn('results of an expired job cannot be removed yet', { jobId, err });
+          log.warn('results of an expired job cannot be removed yet', { jobId: job.jobId, store: job.store, err });
         }
       }
-      return { expired, failed, next: jobs.length < batch ? null : (jobs.at(-1) ?? null) };
+      const last = jobs.at(-1);
+      if (jobs.length === batch && last !== undefined) return { expired, failed, next: { jobId: last.jobId, expiresAt: last.expiresAt } };
+      failures.throwIfAway();
+      return { expired, failed, next: null };
     });
   };

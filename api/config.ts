@@ -7,7 +7,7 @@ import { oceanKeys } from '../infra/ocean/keys.ts';
 import { serviceKeys } from '../infra/process/commonKeys.ts';
 import { runtimeKeys } from '../infra/pods/config.ts';
 import { flag, list, port } from '../infra/process/config.ts';
-import { storageKeys } from '../infra/storage/config.ts';
+import { requireStores, storageKeys } from '../infra/storage/config.ts';
 import { temporalKeys } from '../infra/temporal/connect.ts';
 
 const mebibyte = 1024 ** 2;
@@ -78,6 +78,7 @@ export const apiConfig = z
     /** silence of an agent after which its pod is looked at; several of the agent's heartbeats */
     C2D_SILENCE_SECONDS: z.coerce.number().min(1).default(12),
   })
-  .superRefine(requireClusterForDevices);
+  .superRefine(requireClusterForDevices)
+  .superRefine(requireStores);
 
 export type ApiConfig = z.output<typeof apiConfig>;

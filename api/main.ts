@@ -19,7 +19,7 @@ import { runProcess, type RunningProcess } from '../infra/process/lifecycle.ts';
 import { listen, type Listener } from '../infra/process/listen.ts';
 import { createLogger } from '../infra/process/logger.ts';
 import { metricsRoute } from '../infra/process/metrics.ts';
-import { localStore } from '../infra/storage/local.ts';
+import { openStores, uploadsIn } from '../infra/storage/stores.ts';
 import { connectTemporal } from '../infra/temporal/connect.ts';
 import { createJobStarter } from '../infra/temporal/jobStarter.ts';
 import { createApp } from './app.ts';
@@ -86,7 +86,7 @@ const start = async (): Promise<RunningProcess> => {
   const logger = createLogger('api', config.C2D_LOG_LEVEL);
   const { database, changes, ledger, jwts, temporal, ocean } = connect(config, logger);
   await migrateLedger(database);
-  const results = localStore({ folder: config.C2D_STORAGE_FOLDER });
+  const results = openStores(config, { uploads: uploadsIn(ledger) });
   const ending = new AbortController();
   const registry = new Registry();
   const environmentIds = config.C2D_ENVIRONMENTS.map(({ id }) => id);
@@ -95,7 +95,7 @@ const start = async (): Promise<RunningProcess> => {
       ? createWithdrawals({ ledger, environmentIds, freshSeconds: freshSecondsOf(config.C2D_SEAL_TEST_SECONDS) })
       : noWithdrawals;
   if (config.C2D_RUNTIME === 'kubernetes') addSealGauge(registry, withdrawals, environmentIds);
-  const health = { ledger: ledger.check, temporal: () => temporal.check(), chains: () => ocean.check(), storage: () => results.check() };
+  const health = { ledger: ledger.check, temporal: () => temporal.check(), chains: () => ocean.check(), ...results.checks };
   const deps: Omit<ClassicDeps & OperatorDeps, 'orders' | 'settings'> = {
     ledger: { ...ledger, watchJob: (jobId, onChange) => changes.watch(jobId, onChange) },
     jobs: createJobStarter({ client: temporal.client, heartbeatSeconds: config.C2D_SILENCE_SECONDS }),

@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import type { Express, RequestHandler, Response } from 'express';
 import type { EnvironmentLoad, JobRow, Ledger } from '../infra/ledger/ledger.ts';
 import type { ComputeEnvironment } from '../infra/environments/environments.ts';
-import type { StoredFileRef } from '../infra/storage/resultStore.ts';
+import type { PlacedFileRef } from '../infra/storage/resultStore.ts';
 import type { Logger } from '../infra/process/logger.ts';
 import type { Access, FilesQuestion, OrderedFile } from '../infra/ocean/access.ts';
 import type { DecryptRequest } from '../infra/ocean/decryptDocument.ts';
@@ -52,7 +52,7 @@ export interface JobStarter {
 
 /** Reads published files; `range` is inclusive on both ends. */
 export interface Results {
-  read(file: StoredFileRef, range?: { readonly start: number; readonly end: number }): Promise<Readable>;
+  read(file: PlacedFileRef, range?: { readonly start: number; readonly end: number }): Promise<Readable>;
 }
 
 /** Signed manifests of what jobs published. */

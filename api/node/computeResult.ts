@@ -44,7 +44,7 @@ const sendResult = async (
       'Content-Range': `bytes */${entry.filesize}`,
     });
   }
-  const file = { jobId: row.jobId, podAttempt: row.podAttempt, n: entry.n };
+  const file = { store: row.store, jobId: row.jobId, podAttempt: row.podAttempt, n: entry.n };
   const range = choice.kind === 'part' ? choice.range : undefined;
   const bytes = await results.read(file, range);
   res.status(range === undefined ? 200 : 206).set({

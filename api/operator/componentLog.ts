@@ -26,7 +26,7 @@ const readAlgorithmLog = async ({ ledger, results }: OperatorDeps, row: JobRow):
   const entry = row.results.find(({ type }) => type === 'algorithmLog');
   if (entry === undefined) return row.algorithmStartedAtMs === null ? null : Buffer.alloc(0);
   const range = entry.filesize > longestLog ? { start: 0, end: longestLog - 1 } : undefined;
-  return buffer(await results.read({ jobId: row.jobId, podAttempt: row.podAttempt, n: entry.n }, range));
+  return buffer(await results.read({ store: row.store, jobId: row.jobId, podAttempt: row.podAttempt, n: entry.n }, range));
 };
 
 /** What the service did, a line a step. */

@@ -20,7 +20,7 @@ const query = z.strictObject({
 /** The file that was kept is the whole log; what the ledger has of an ended job may be gone. */
 const sendKept = async (
   { results }: Pick<ApiDeps, 'results'>,
-  { jobId, podAttempt, results: entries }: JobRow,
+  { store, jobId, podAttempt, results: entries }: JobRow,
   { res, offset }: { readonly res: Response; readonly offset: number },
 ): Promise<boolean> => {
   const entry = entries.find(({ type }) => type === 'algorithmLog');
@@ -30,7 +30,7 @@ const sendKept = async (
     res.end();
     return true;
   }
-  const bytes = await results.read({ jobId, podAttempt, n: entry.n }, { start: offset, end: entry.filesize - 1 });
+  const bytes = await results.read({ store, jobId, podAttempt, n: entry.n }, { start: offset, end: entry.filesize - 1 });
   await pipeline(bytes, res);
   return true;
 };

@@ -63,6 +63,8 @@ const environmentFields = z.strictObject({
   maxJobDuration: z.number().int().positive().default(3_600),
   /** longest wait for a place, seconds; a request may ask for less */
   maxQueueTime: z.number().int().nonnegative().default(600),
+  /** name of the store that takes the results; a job keeps the one that it was accepted with */
+  storage: z.string().default('default'),
   /** how long results are kept after a job's end, seconds */
   storageExpiry: z.number().int().positive().default(usualStorageSeconds),
   /** how long the owner of a job may have them kept, seconds after its end; absent: no longer than `storageExpiry` */

@@ -14,6 +14,7 @@ import * as transactions from './migrations/0007_transactions.ts';
 import * as resultManifests from './migrations/0009_result_manifests.ts';
 import * as retention from './migrations/0010_retention.ts';
 import * as registryCredentials from './migrations/0012_registry_credentials.ts';
+import * as stores from './migrations/0013_stores.ts';
 
 const migrations: Readonly<Record<string, Migration>> = {
   '0001_jobs': jobs,
@@ -26,6 +27,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   '0009_result_manifests': resultManifests,
   '0010_retention': retention,
   '0012_registry_credentials': registryCredentials,
+  '0013_stores': stores,
 };
 
 /** An open ledger database. */

@@ -33,6 +33,8 @@ export interface JobRow {
   readonly results: readonly ResultEntry[];
   /** the pod attempt whose files `results` lists */
   readonly podAttempt: number;
+  /** name of the store that has them */
+  readonly store: string;
   readonly termination: Termination | null;
   readonly maxJobDuration: number | null;
   /** seconds that the job may wait for a place, as it was asked */
@@ -80,7 +82,7 @@ const credentialsContext = (jobId: string): string => `registry-credentials/${jo
 /** Everything of a row but its secrets. */
 export const listedColumns = [
   'job_id', 'owner_text', 'environment_id', 'is_free', 'chain_id', 'surface', 'admission_state', 'refusal_type', 'agreement_id',
-  'algorithm_did', 'input_dids', 'status', 'reason', 'stop_requested', 'progress', 'phases', 'results', 'results_pod_attempt',
+  'algorithm_did', 'input_dids', 'status', 'reason', 'stop_requested', 'progress', 'phases', 'results', 'results_pod_attempt', 'store',
   'termination', 'run_seconds', 'queue_seconds', 'resources', 'metadata', 'additional_viewers', 'algorithm_started_at', 'algorithm_finished_at',
   'created_at', 'finished_at', 'expires_at', 'payment',
 ] as const; // prettier-ignore
@@ -107,6 +109,7 @@ export const toJobRow = (row: Pick<Selectable<LedgerDatabase['jobs']>, (typeof l
   phases: row.phases,
   results: isOver(row.expires_at) ? [] : (row.results ?? []),
   podAttempt: row.results_pod_attempt ?? 0,
+  store: row.store,
   termination: row.termination,
   maxJobDuration: row.run_seconds,
   queueMaxWaitTime: row.queue_seconds,
@@ -263,6 +266,7 @@ export const acceptJob = ({ db }: JobsDeps) =>
           admission: JSON.stringify(admission),
           agreement_id: admission.agreementId.toLowerCase(),
           run_seconds: admission.runSeconds,
+          ...(admission.store !== undefined && { store: admission.store }),
           reason: 'waiting for a place in the environment',
         })
         .where('job_id', '=', jobId)

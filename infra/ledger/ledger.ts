@@ -18,6 +18,7 @@ import { readProviderListing, releaseProviderNonce, storeProviderListing, takePr
 import { expiredJobs, recordFilesRemoved, reduceJob, setExpiry } from './retention.ts';
 import { invalidateToken, isTokenInvalidated } from './tokens.ts';
 import * as transactions from './transactions.ts';
+import { findUpload, forgetUpload, listUploads, rememberUpload } from './uploads.ts';
 
 export type { EnvironmentLoad } from './environments.ts';
 export type { JobFilter, JobRow, ProgressRecord } from './jobs.ts';
@@ -98,6 +99,10 @@ export const createLedger = (
     addTransactionAttempt: transactions.addTransactionAttempt(deps),
     settleTransaction: transactions.settleTransaction(deps),
     earlierTransactions: transactions.earlierTransactions(deps),
+    findUpload: findUpload(deps),
+    rememberUpload: rememberUpload(deps),
+    forgetUpload: forgetUpload(deps),
+    listUploads: listUploads(deps),
     /** Resolves when the database answers. For health checks. */
     check: async (): Promise<void> => {
       await sql`select 1`.execute(db);

@@ -10,21 +10,29 @@ export interface ExpiredJob {
   readonly expiresAt: string;
 }
 
+/** An expired job, and the name of the store that has its files; null: nothing was ever stored. */
+export interface OverdueJob extends ExpiredJob {
+  readonly store: string | null;
+}
+
 const now = sql<Date>`clock_timestamp()`;
+
+/** Refused jobs and self-tests store nothing, and name a store that an installation may not have. */
+const storeOfFiles = sql<string | null>`case when admission_state = 'accepted' and surface <> 'selfTest' then store end`;
 
 /** Jobs whose time is over and whose files are still there, the longest overdue first. @param after where to go on */
 export const expiredJobs = ({ db }: JobsDeps) =>
-  async function expiredJobs(limit: number, after: ExpiredJob | null): Promise<readonly ExpiredJob[]> {
+  async function expiredJobs(limit: number, after: ExpiredJob | null): Promise<readonly OverdueJob[]> {
     let query = db
       .selectFrom('jobs')
-      .select(['job_id', sql<string>`expires_at::text`.as('expires_at')])
+      .select(['job_id', storeOfFiles.as('store'), sql<string>`expires_at::text`.as('expires_at')])
       .where('expires_at', '<=', now)
       .where('files_removed_at', 'is', null);
     if (after !== null) {
       query = query.where(sql<boolean>`(expires_at, job_id) > (${after.expiresAt}::timestamptz, ${after.jobId})`);
     }
     const rows = await query.orderBy('expires_at').orderBy('job_id').limit(limit).execute();
-    return rows.map((row) => ({ jobId: row.job_id, expiresAt: row.expires_at }));
+    return rows.map((row) => ({ jobId: row.job_id, store: row.store, expiresAt: row.expires_at }));
   };
 
 /** Of a result: size and digest, so that a file that somebody shows can be told to be it. Names may say what is in them. */

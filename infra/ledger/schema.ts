@@ -68,6 +68,8 @@ interface JobsTable {
   results_pod_attempt: number | null;
   /** when the list of results was complete */
   published_at: Date | null;
+  /** name of the store that has them */
+  store: Generated<string>;
   termination: Json<Termination> | null;
   run_seconds: number | null;
   queue_seconds: Generated<number>;
@@ -170,6 +172,13 @@ interface TransactionsTable {
   created_at: Generated<Date>;
 }
 
+interface ResultUploadsTable {
+  job_id: string;
+  pod_attempt: number;
+  n: number;
+  upload_id: string;
+}
+
 /** The database of the ledger. */
 export interface LedgerDatabase {
   jobs: JobsTable;
@@ -183,4 +192,5 @@ export interface LedgerDatabase {
   result_manifests: ResultManifestsTable;
   transaction_senders: TransactionSendersTable;
   transactions: TransactionsTable;
+  result_uploads: ResultUploadsTable;
 }

@@ -1,4 +1,4 @@
-/** The narrow type behind which results are stored: local folder now, S3 and IPFS beside it. */
+/** The narrow type behind which results are stored: a local folder, S3, IPFS. */
 
 import type { Readable } from 'node:stream';
 
@@ -9,6 +9,20 @@ export interface StoredFileRef {
   readonly n: number;
 }
 
+/** A stored file and the store that its job began with. */
+export interface PlacedFileRef extends StoredFileRef {
+  readonly store: string;
+}
+
+/** One part of a file, as it is sent. */
+export interface StoredPart {
+  readonly k: number;
+  readonly offset: number;
+  readonly sizeBytes: number;
+  /** lower-case hex */
+  readonly sha256: string;
+}
+
 /** What a complete file must be. */
 export interface StoredFile {
   readonly sizeBytes: number;
@@ -16,16 +30,14 @@ export interface StoredFile {
   readonly sha256: string;
   readonly parts: number;
   readonly partBytes: number;
+  /** lower-case hex, one a part; absent where an older agent does not tell: such a file may have to be read back */
+  readonly partDigests?: readonly string[];
 }
 
 /** Stores the files of jobs. Failures: `JobFailure('StorageRefused' | 'StorageUnavailable')`. */
 export interface ResultStore {
   /** Stores one part; repeating it with the same bytes changes nothing. Verifies `sha256` of the part. */
-  putPart(
-    file: StoredFileRef,
-    part: { readonly k: number; readonly offset: number; readonly sha256: string },
-    bytes: Readable,
-  ): Promise<void>;
+  putPart(file: StoredFileRef, part: StoredPart, bytes: Readable): Promise<void>;
   /** After the call the file is whole, its size and digest verified, and durable. Safe to repeat. */
   complete(file: StoredFileRef, expected: StoredFile): Promise<void>;
   /** Bytes `start` to `end`, both included, of a completed file. */

@@ -13,6 +13,7 @@ import { findContainerEngine } from './containerEngine.ts';
 import { findPostgres } from './postgresBinaries.ts';
 import { findTemporalCli } from './temporal.ts';
 import { findOnPath } from './run.ts';
+import { findVersitygw } from './versitygw.ts';
 import { MissingPart, messageOf, type FoundPart } from './parts.ts';
 
 /** One line of the table. */
@@ -82,6 +83,12 @@ const listCommonExaminations = (): readonly Examination[] => {
     },
     { part: 'busybox', find: findBusybox, fetch: viaApt(), remedy: 'install a static busybox, or set C2D_BUSYBOX_PATH to one' },
     { part: 'client libraries', find: findClients, fetch: 'npm', remedy: '' },
+    {
+      part: 's3 server',
+      find: findVersitygw,
+      fetch: findGo() === undefined ? 'download' : 'download, else a build with Go',
+      remedy: 'set VERSITYGW_PATH to a versitygw',
+    },
   ];
 };
 

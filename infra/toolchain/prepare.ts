@@ -16,6 +16,7 @@ import { ensureTemporalCli } from './temporal.ts';
 import { findPostgres } from './postgresBinaries.ts';
 import { startContainerEngine } from './containerEngine.ts';
 import { describePart, type Report } from './parts.ts';
+import { ensureVersitygw } from './versitygw.ts';
 
 /** Result of preparing one part, as a line for people. */
 type Preparation = (report: Report) => Promise<string>;
@@ -45,17 +46,21 @@ const preparations: Readonly<Record<string, Preparation>> = {
   postgres: async () => describePart(await findPostgres()),
   containers: prepareImages,
   clients: async (report) => describePart(await ensureClients(report)),
+  's3 server': async (report) => describePart(await ensureVersitygw(report)),
   cluster: prepareCluster,
 };
 
 /** Names that `prepareParts` takes. */
 const partNames: readonly string[] = Object.keys(preparations);
 
-/** What every command may need. A cluster takes minutes to build and root to run: only who asks for it pays for it. */
-const commonPartNames = partNames.filter((name) => name !== 'cluster');
+/** A cluster takes minutes to build and root to run, and only tests need a server of S3: only who asks for them pays for them. */
+const rarePartNames = ['cluster', 's3 server'];
+
+/** What every command may need. */
+const commonPartNames = partNames.filter((name) => !rarePartNames.includes(name));
 
 /**
- * Prepares the named parts, all but the cluster's by default, one after the other: they compete for the same processors and network.
+ * Prepares the named parts, by default those that every command may need, one after the other: they compete for the same processors and network.
  * Quick when everything is there. Progress goes to the terminal, as plain lines where it is none.
  * @throws MissingPart for the first part that cannot be had; RangeError for an unknown name
  */

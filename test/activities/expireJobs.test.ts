@@ -7,6 +7,7 @@ import { Readable } from 'node:stream';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { expireJobs, type ExpireJobsDeps, type ExpiredBatch } from '../../activities/expireJobs.ts';
 import { localStore } from '../../infra/storage/local.ts';
+import { openStores, uploadsIn } from '../../infra/storage/stores.ts';
 import { JobFailure } from '../../workflows/contract/failures.ts';
 import { aSpec, anAdmission } from '../support/builders.ts';
 import { openTestLedger, type TestLedger } from '../support/databases.ts';
@@ -25,18 +26,20 @@ afterEach(async () => {
 const bytes = Buffer.from('kept');
 const sha256 = createHash('sha256').update(bytes).digest('hex');
 
+const folderOf = (store: string): string => path.join(folder, store);
+
 /** A job whose result lies in the store, and whose time is over. */
-const expiredJob = async (): Promise<string> => {
+const expiredJob = async (storeName = 'default'): Promise<string> => {
   const { ledger, connection } = opened;
   const spec = aSpec();
   const { jobId } = spec;
   await ledger.reserveKeyedJob({ spec, requestDigest: 'a' });
-  await ledger.acceptJob(jobId, anAdmission(spec));
+  await ledger.acceptJob(jobId, anAdmission(spec, { store: storeName }));
   const end = { status: 70, reason: '', exitCode: 0, oomKilled: false };
   await ledger.recordJob({ jobId, podAttempt: 1, status: 70, reason: '', end });
   const file = { jobId, podAttempt: 1, n: 0 };
-  const store = localStore({ folder });
-  await store.putPart(file, { k: 0, offset: 0, sha256 }, Readable.from([bytes]));
+  const store = localStore({ folder: folderOf(storeName) });
+  await store.putPart(file, { k: 0, offset: 0, sizeBytes: bytes.length, sha256 }, Readable.from([bytes]));
   await store.complete(file, { sizeBytes: bytes.length, sha256, parts: 1, partBytes: bytes.length });
   await connection.pool.query(`update jobs set expires_at = clock_timestamp() - interval '1 second' where job_id = $1`, [jobId]);
   return jobId;
@@ -46,12 +49,15 @@ const depsOf = (over: Partial<ExpireJobsDeps> = {}) => {
   const counted: string[] = [];
   const deps: ExpireJobsDeps = {
     retention: opened.ledger,
-    storedFiles: localStore({ folder }),
+    storedFiles: localStore({ folder: folderOf('default') }),
     expiryCounts: { inc: ({ outcome }) => void counted.push(outcome) },
     ...over,
   };
   return { deps, counted };
 };
+
+const storesOf = (...names: readonly string[]) =>
+  openStores({ C2D_STORES: names.map((name) => ({ name, kind: 'local', folder: folderOf(name) })) }, { uploads: uploadsIn(opened.ledger) });
 
 const runOnce = (deps: ExpireJobsDeps): Promise<ExpiredBatch> => new MockActivityEnvironment().run(expireJobs(deps), { after: null });
 const isSealed = async (jobId: string) => {
@@ -65,7 +71,7 @@ describe('expireJobs', () => {
     await opened.connection.pool.query(`update jobs set expires_at = clock_timestamp() + interval '1 hour' where job_id = $1`, [kept]);
     const { deps, counted } = depsOf();
     expect(await runOnce(deps)).toEqual({ expired: 1, failed: 0, next: null });
-    expect([existsSync(path.join(folder, gone)), existsSync(path.join(folder, kept))]).toEqual([false, true]);
+    expect([gone, kept].map((id) => existsSync(path.join(folderOf('default'), id)))).toEqual([false, true]);
     expect([await isSealed(gone), await isSealed(kept)]).toEqual([false, true]);
     expect(await runOnce(deps)).toEqual({ expired: 0, failed: 0, next: null });
     expect(counted).toEqual(['expired']);
@@ -74,7 +80,7 @@ describe('expireJobs', () => {
   test('goes on with the others when the files of one job cannot be removed, and finds it again', async () => {
     const stuck = await expiredJob();
     await expiredJob();
-    const store = localStore({ folder });
+    const store = localStore({ folder: folderOf('default') });
     const { deps, counted } = depsOf({
       storedFiles: {
         remove: (job) => (job.jobId === stuck ? Promise.reject(new JobFailure('StorageRefused', 'no rights')) : store.remove(job)),
@@ -83,7 +89,7 @@ describe('expireJobs', () => {
     expect(await runOnce(deps)).toEqual({ expired: 1, failed: 1, next: null });
     expect(counted.toSorted()).toEqual(['expired', 'failed']);
     expect(await runOnce(depsOf().deps)).toEqual({ expired: 1, failed: 0, next: null });
-    expect(existsSync(path.join(folder, stuck))).toBe(false);
+    expect(existsSync(path.join(folderOf('default'), stuck))).toBe(false);
   });
 
   test('fails while the store is away, with the secrets gone all the same, and goes on when it is back', async () => {
@@ -92,8 +98,36 @@ describe('expireJobs', () => {
     await writeFile(away, '');
     await expect(runOnce(depsOf({ storedFiles: localStore({ folder: away }) }).deps)).rejects.toThrow('not a folder');
     const sealed = await Promise.all(ids.map(isSealed));
-    expect(sealed.filter((is) => !is)).toHaveLength(3);
+    expect(sealed).toEqual([false, false, false, false]);
     expect(await runOnce(depsOf().deps)).toEqual({ expired: 4, failed: 0, next: null });
-    expect(ids.filter((id) => existsSync(path.join(folder, id)))).toEqual([]);
+    expect(ids.filter((id) => existsSync(path.join(folderOf('default'), id)))).toEqual([]);
+  });
+
+  test('removes files from the store that the job was accepted with', async () => {
+    const ids = { default: await expiredJob(), archive: await expiredJob('archive') };
+    const { deps } = depsOf({ storedFiles: storesOf('default', 'archive') });
+    expect(await runOnce(deps)).toEqual({ expired: 2, failed: 0, next: null });
+    expect(Object.entries(ids).filter(([store, id]) => existsSync(path.join(folderOf(store), id)))).toEqual([]);
+  });
+
+  test('asks no store for refused jobs and self-tests, which have no files: the store `default` may not be there', async () => {
+    const { ledger, connection } = opened;
+    const spec = aSpec();
+    await ledger.reserveKeyedJob({ spec, requestDigest: 'a' });
+    await ledger.refuseJob(spec.jobId, { type: 'OrderInvalid', reason: 'no order' });
+    const tested = await expiredJob();
+    await connection.pool.query(`update jobs set surface = 'selfTest' where job_id = $1`, [tested]);
+    await connection.pool.query(`update jobs set expires_at = clock_timestamp() - interval '1 second'`);
+    expect(await runOnce(depsOf({ storedFiles: storesOf('archive') }).deps)).toEqual({ expired: 2, failed: 0, next: null });
+  });
+
+  test('keeps nobody waiting for a store that is no longer configured, and says which one it is', async () => {
+    for (let n = 0; n < 4; n += 1) await expiredJob('archive');
+    const other = await expiredJob();
+    const { deps, counted } = depsOf({ storedFiles: storesOf('default') });
+    await expect(runOnce(deps)).rejects.toThrow('the result store archive of this job is no longer configured');
+    expect(existsSync(path.join(folderOf('default'), other))).toBe(false);
+    expect(counted).toEqual(['failed', 'failed', 'failed', 'failed', 'expired']);
+    expect(await runOnce(depsOf({ storedFiles: storesOf('default', 'archive') }).deps)).toEqual({ expired: 4, failed: 0, next: null });
   });
 });

@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { apiConfig } from '../../api/config.ts';
 import { chainConfig } from '../../infra/ocean/config.ts';
 import { computeEnvironment } from '../../infra/environments/environments.ts';
+import { storeConfig } from '../../infra/storage/config.ts';
 import { gatewayConfig } from '../../workers/gateway/config.ts';
 import { orchestratorConfig } from '../../workers/orchestrator/config.ts';
 
@@ -47,6 +48,7 @@ describe('docs/configuration.md', () => {
     ['an environment', computeEnvironment.shape],
     ['the limits of an environment', computeEnvironment.parse({ id: 'a' }).limits],
     ['a chain', chainConfig.shape],
+    ['a store', Object.assign({}, ...storeConfig.options.map(({ shape }) => shape)) as object],
   ])('describes every field of %s', (_name, fields) => {
     expect(Object.keys(fields).filter((field) => field !== 'limits' && !new RegExp(`\`(limits\\.)?${field}\``).test(text))).toEqual([]);
   });

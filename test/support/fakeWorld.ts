@@ -5,7 +5,7 @@
 
 import { ActivityNotFoundError, type Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import type { ExpiredJob } from '../../activities/expireJobs.ts';
+import type { OverdueJob } from '../../activities/expireJobs.ts';
 import type { ActivityDeps } from '../../activities/index.ts';
 import type { FailureType, JobFailure } from '../../workflows/contract/failures.ts';
 import { jobWorkflowId, phaseActivityId, podName } from '../../workflows/contract/ids.ts';
@@ -83,7 +83,7 @@ export class FakeWorld {
   readonly positions: Position[] = [];
   script: AgentScript = wellBehaved;
   /** jobs whose time is over, by id */
-  expired: readonly ExpiredJob[] = [];
+  expired: readonly OverdueJob[] = [];
   readonly filesRemoved: string[] = [];
   readonly problems: unknown[] = [];
   readonly queues: PlaceQueues;

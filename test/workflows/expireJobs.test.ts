@@ -1,3 +1,4 @@
+import type { OverdueJob } from '../../activities/expireJobs.ts';
 import { ensureRetention } from '../../workers/orchestrator/schedule.ts';
 import { aJobId } from '../support/builders.ts';
 import { recordHistory } from '../support/historyRecorder.ts';
@@ -5,8 +6,8 @@ import { useWorkflowServer } from '../support/workflowServer.ts';
 
 const server = useWorkflowServer();
 
-const manyIds = (count: number): readonly { jobId: string; expiresAt: string }[] =>
-  Array.from({ length: count }, (_none, n) => ({ jobId: String(n).padStart(32, '0'), expiresAt: '2027-01-01' }));
+const manyIds = (count: number): readonly OverdueJob[] =>
+  Array.from({ length: count }, (_none, n) => ({ jobId: String(n).padStart(32, '0'), store: 'default', expiresAt: '2027-01-01' }));
 
 describe('a round of retention', () => {
   test('goes through all expired jobs, batch by batch, each once', async () => {

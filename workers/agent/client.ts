@@ -1,7 +1,7 @@
 /** The gateway as the agent uses it: one function per route. */
 
 import type { AgentPhase } from './progress.ts';
-import type { Events, Order, OutputFile, PhaseAttempt, PhaseReport, Plan } from '../gateway/protocol.ts';
+import type { Events, Order, OutputCompletion, PhaseAttempt, PhaseReport, Plan } from '../gateway/protocol.ts';
 import { readJson, type Answer, type Send } from './http.ts';
 import { persist } from './patience.ts';
 
@@ -24,7 +24,7 @@ export interface Gateway {
     bytes: Buffer,
   ): Promise<void>;
   /** one try */
-  completeOutput(n: number, file: OutputFile): Promise<void>;
+  completeOutput(n: number, file: OutputCompletion): Promise<void>;
   /** start time of the phase's first attempt that is not `after`; waits for it as long as it takes */
   nextAttempt(phase: AgentPhase, after: number): Promise<number>;
 }

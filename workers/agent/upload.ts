@@ -77,10 +77,11 @@ const uploadFile = async (file: Upload, sender: PartSender): Promise<PublishedFi
   if (handle === undefined) throw new PhaseFailure('OutputsUnreadable', 'a result can no longer be read', true);
   try {
     const source = sender.encryption === undefined ? plainSource(handle) : encryptedSource(handle, sender.encryption);
-    const { sizeBytes, sha256, parts } = await sendParts(source, file.n, sender);
+    const { sizeBytes, sha256, partDigests } = await sendParts(source, file.n, sender);
     const plaintext = source.plaintext();
+    const parts = partDigests.length;
     const output: OutputFile = { name: file.name, type: file.type, sizeBytes, sha256, parts, ...(plaintext && { plaintext }) };
-    await insist(sender, () => sender.gateway.completeOutput(file.n, output));
+    await insist(sender, () => sender.gateway.completeOutput(file.n, { ...output, partDigests }));
     return { ...output, n: file.n };
   } finally {
     await handle.close();
@@ -92,7 +93,8 @@ const sendParts = async (
   source: OutputSource,
   n: number,
   sender: PartSender,
-): Promise<Pick<OutputFile, 'sizeBytes' | 'sha256' | 'parts'>> => {
+): Promise<Pick<OutputFile, 'sizeBytes' | 'sha256'> & { readonly partDigests: string[] }> => {
+  const partDigests: string[] = [];
   const whole = createHash('sha256');
   const travelling: Promise<unknown>[] = [];
   let sizeBytes = 0;
@@ -109,6 +111,7 @@ const sendParts = async (
           sizeBytes += bytes.length;
           resolve();
           const sha256 = createHash('sha256').update(bytes).digest('hex');
+          partDigests[k] = sha256;
           await insist(sender, () => sender.gateway.putPart({ n, k, sha256, isEncrypted: sender.encryption !== undefined }, bytes));
           sender.onPart(bytes.length);
         } finally {
@@ -123,7 +126,7 @@ const sendParts = async (
     });
   }
   await Promise.all(travelling);
-  return { sizeBytes, sha256: whole.digest('hex'), parts: Math.ceil(sizeBytes / sender.partBytes) };
+  return { sizeBytes, sha256: whole.digest('hex'), partDigests };
 };
 
 /** Repeats a request within the plan's patience; a gateway that is away is waited for without end. */

@@ -44,8 +44,9 @@ const realClock = { now: () => performance.now(), pause: (milliseconds: number) 
 
 /** of the interval in which agents are expected to be heard */
 const signOfLifeShare = 0.5;
-const smallBody = '64kb';
 const eventsBody = '2mb';
+/** digests of ten thousand parts */
+const completionBody = '1mb';
 /** ten thousand published files with long names */
 const reportsBody = '16mb';
 
@@ -69,7 +70,7 @@ export const createGateway = (deps: GatewayDeps): Express => {
   agent.post('/events', pod(takeEvents({ ledger, reports, gate }), express.json({ limit: eventsBody })));
   agent.post('/reports', pod(takeReport({ ledger, reports, resolveJob }), express.json({ limit: reportsBody })));
   agent.put('/outputs/:n/parts/:k', pod(takePart(outputs)));
-  agent.post('/outputs/:n/complete', pod(completeOutput(outputs), express.json({ limit: smallBody })));
+  agent.post('/outputs/:n/complete', pod(completeOutput(outputs), express.json({ limit: completionBody })));
   agent.get('/phases/:phase/attempt', pod(awaitAttempt({ workflows, ...clock })));
 
   const app = express();

@@ -5,7 +5,7 @@ import { outputPolicies } from '../../infra/environments/outputPolicy.ts';
 import { oceanKeys } from '../../infra/ocean/keys.ts';
 import { serviceKeys } from '../../infra/process/commonKeys.ts';
 import { json, port } from '../../infra/process/config.ts';
-import { storageKeys } from '../../infra/storage/config.ts';
+import { requireStores, storageKeys } from '../../infra/storage/config.ts';
 import { temporalKeys } from '../../infra/temporal/connect.ts';
 
 const mebibyte = 1024 ** 2;
@@ -49,6 +49,7 @@ export const gatewayConfig = z
         message: 'needs C2D_GATEWAY_CANARY_HOST, and the other way round',
       });
     }
-  });
+  })
+  .superRefine(requireStores);
 
 export type GatewayConfig = z.output<typeof gatewayConfig>;

@@ -1,6 +1,6 @@
 /** A job's files with everything needed to fetch them. Resolved per process, kept for a short time. */
 
-import type { Admission, JobSpec } from '../../workflows/contract/spec.ts';
+import { defaultStore, type Admission, type JobSpec } from '../../workflows/contract/spec.ts';
 import { planFiles, type FileOrigin, type FileWithOrigin } from './planFiles.ts';
 import { providerFileLists } from './providerFiles.ts';
 import type { AssetFiles, FileObject, GatewayLedger } from './ports.ts';
@@ -18,6 +18,8 @@ export interface StagedJob {
   readonly spec: JobSpec;
   /** as they were accepted */
   readonly datasets: Admission['datasets'];
+  /** name of the store that takes its results */
+  readonly store: string;
   readonly files: readonly FileWithOrigin[];
   sourceOf(origin: FileOrigin): FetchedFile;
 }
@@ -57,6 +59,7 @@ const resolveJob = async ({ ledger, assets }: JobFilesDeps, jobId: string): Prom
   return {
     spec,
     datasets: admission.datasets,
+    store: admission.store ?? defaultStore,
     files: planFiles({ admission, spec, counts }),
     sourceOf(origin) {
       if (origin.kind === 'algorithm') {

@@ -20,7 +20,7 @@ import { runProcess, type Closeable, type RunningProcess } from '../../infra/pro
 import { listen } from '../../infra/process/listen.ts';
 import { createLogger } from '../../infra/process/logger.ts';
 import { metricsRoute } from '../../infra/process/metrics.ts';
-import { localStore } from '../../infra/storage/local.ts';
+import { openStores, uploadsIn } from '../../infra/storage/stores.ts';
 import { connectTemporal } from '../../infra/temporal/connect.ts';
 import { createGateway } from './app.ts';
 import { listenAsCanary } from './canary.ts';
@@ -56,7 +56,7 @@ const createApp = (
   logger: ReturnType<typeof createLogger>,
 ) => {
   const metrics = createGatewayMetrics();
-  const store = localStore({ folder: config.C2D_STORAGE_FOLDER });
+  const store = openStores(config, { uploads: uploadsIn(ledger) });
   const decrypter = createDecrypter([config.C2D_PROVIDER_PRIVATE_KEY, ...config.C2D_FORMER_PROVIDER_PRIVATE_KEYS]);
   const { C2D_GATEWAY_CANARY_HOST: canaryHost, C2D_GATEWAY_CANARY_PORT: canaryPort } = config;
   const app = createGateway({
@@ -90,7 +90,7 @@ const createApp = (
     logger,
   });
   const operations = express();
-  operations.use(healthRoutes({ ledger: ledger.check, temporal: () => temporal.check(), storage: () => store.check() }));
+  operations.use(healthRoutes({ ledger: ledger.check, temporal: () => temporal.check(), ...store.checks }));
   operations.use(metricsRoute(metrics.registry));
   return { app, operations };
 };

@@ -11,7 +11,7 @@ import { requireEnvironment } from './plan.ts';
 import type { PodHandler } from './podAuthentication.ts';
 import type { EnvironmentOf, UploadStore } from './ports.ts';
 import { Refusal, malformed } from './problems.ts';
-import { outputFile } from './protocol.ts';
+import { outputCompletion } from './protocol.ts';
 
 export interface OutputsDeps {
   readonly store: UploadStore;
@@ -41,6 +41,7 @@ const encryptionOverhead = (bytes: number): number => 16 * Math.ceil(bytes / 65_
 
 interface PodJob {
   readonly environment: ComputeEnvironment;
+  readonly store: string;
   readonly isRead: boolean;
   readonly isEncrypted: boolean;
 }
@@ -53,9 +54,9 @@ const requireEncryption = ({ isEncrypted }: PodJob, isDone: boolean): void => {
 
 /** Where the pod runs, and whether anybody will read its results: nobody does a self-test's, and there are many of those. */
 const jobOfPod = async ({ resolveJob, environmentOf }: OutputsDeps, pod: PodRef): Promise<PodJob> => {
-  const { spec } = await resolveJob(pod.jobId);
+  const { spec, store } = await resolveJob(pod.jobId);
   const environment = requireEnvironment(environmentOf, spec.environmentId);
-  return { environment, isRead: spec.surface !== 'selfTest', isEncrypted: spec.encryption !== undefined };
+  return { environment, store, isRead: spec.surface !== 'selfTest', isEncrypted: spec.encryption !== undefined };
 };
 
 const lengthOf = (req: Request, partBytes: number): number => {
@@ -77,7 +78,7 @@ const nowhere = (): Writable => new Writable({ write: (_chunk, _encoding, done) 
 /** Streams one part into the store in constant memory; 204 once its digest has been verified. */
 export const takePart = (deps: OutputsDeps): PodHandler =>
   async function takePart(pod, req, res) {
-    const { store, partBytes, metrics } = deps;
+    const { store: stores, partBytes, metrics } = deps;
     const [n, k] = [parseNumber(req.params['n']), parseNumber(req.params['k'])];
     const sha256 = req.headers['c2d-digest'];
     if (typeof sha256 !== 'string' || !/^[0-9a-f]{64}$/.test(sha256))
@@ -88,7 +89,7 @@ export const takePart = (deps: OutputsDeps): PodHandler =>
     checkLimits(job, n, offset + length);
     requireEncryption(job, req.headers['c2d-encryption'] === 'age');
     if (job.isRead) {
-      await store.putPart({ ...pod, n }, { k, offset, sha256 }, bodyOf(req));
+      await stores.putPart({ store: job.store, ...pod, n }, { k, offset, sizeBytes: length, sha256 }, bodyOf(req));
       metrics.storedBytes.inc(length);
     } else await pipeline(bodyOf(req), nowhere());
     res.status(204).end();
@@ -97,13 +98,14 @@ export const takePart = (deps: OutputsDeps): PodHandler =>
 /** 204 once the whole file is verified and durable. */
 export const completeOutput = (deps: OutputsDeps): PodHandler =>
   async function completeOutput(pod, req, res) {
-    const { store, partBytes } = deps;
+    const { store: stores, partBytes } = deps;
     const n = parseNumber(req.params['n']);
-    const { sizeBytes, sha256, parts, plaintext } = outputFile.parse(req.body);
+    const { sizeBytes, sha256, parts, partDigests, plaintext } = outputCompletion.parse(req.body);
     if (parts !== Math.ceil(sizeBytes / partBytes)) throw malformed('a file has as many parts as its size needs');
     const job = await jobOfPod(deps, pod);
     checkLimits(job, n, sizeBytes);
     requireEncryption(job, plaintext !== undefined);
-    if (job.isRead) await store.complete({ ...pod, n }, { sizeBytes, sha256, parts, partBytes });
+    const expected = { sizeBytes, sha256, parts, partBytes, ...(partDigests !== undefined && { partDigests }) };
+    if (job.isRead) await stores.complete({ store: job.store, ...pod, n }, expected);
     res.status(204).end();
   };

@@ -7,7 +7,7 @@ import type { OutputRule } from '../../workflows/contract/outputPolicy.ts';
 import type { Admission, AssetSnapshot, JobSpec, ProviderListing } from '../../workflows/contract/spec.ts';
 import type { ComputeEnvironment } from '../../infra/environments/environments.ts';
 import type { ProgressRecord, ResultEntry } from '../../infra/ledger/ledger.ts';
-import type { ResultStore } from '../../infra/storage/resultStore.ts';
+import type { ResultStores } from '../../infra/storage/stores.ts';
 
 /** Reads the bearer tokens of agents. */
 export interface TokenReader {
@@ -67,5 +67,5 @@ export type EnvironmentOf = (environmentId: string) => ComputeEnvironment | unde
 /** What may leave a job. */
 export type OutputRules = (datasets: Admission['datasets'], environment: ComputeEnvironment) => readonly OutputRule[];
 
-/** What uploads need of a result store. */
-export type UploadStore = Pick<ResultStore, 'putPart' | 'complete'>;
+/** What uploads need of the result stores. */
+export type UploadStore = Pick<ResultStores, 'putPart' | 'complete'>;

@@ -8,7 +8,7 @@
  *   POST /agent/v1/events             Events      → Order
  *   POST /agent/v1/reports            PhaseReport → Order; 503 + Retry-After: send the same report again
  *   PUT  /agent/v1/outputs/{n}/parts/{k}          → 204; headers `c2d-digest: sha256 hex`, `c2d-encryption: age` where the plan asks for it; idempotent
- *   POST /agent/v1/outputs/{n}/complete OutputFile → 204; after it the file is verified and durable
+ *   POST /agent/v1/outputs/{n}/complete OutputCompletion → 204; after it the file is verified and durable
  *   GET  /agent/v1/phases/{phase}/attempt?after=N → PhaseAttempt (long poll, up to 25 s)
  *
  * 401: unknown or outdated token, the agent ends. 410: the job is over, the agent ends.
@@ -137,6 +137,14 @@ export const outputFile = z.object({
   plaintext: z.object({ sizeBytes: z.number().int().nonnegative(), sha256 }).optional(),
 });
 
+/** What completes an output. `partDigests`: SHA-256 of each part, hex, so that a store can compare them with what it has. */
+export const outputCompletion = outputFile.extend({
+  partDigests: z
+    .array(z.string().regex(/^[0-9a-f]{64}$/))
+    .max(10_000)
+    .optional(),
+});
+
 export const publishedOutputs = z.object({
   /** the numbers `n` under which files were completed, and what they are; complete and final */
   files: z.array(outputFile.extend({ n: z.number().int().nonnegative() })),
@@ -183,6 +191,7 @@ export type AgentProgress = z.infer<typeof agentProgress>;
 export type Events = z.infer<typeof events>;
 export type StagedInputs = z.infer<typeof stagedInputs>;
 export type OutputFile = z.infer<typeof outputFile>;
+export type OutputCompletion = z.infer<typeof outputCompletion>;
 export type PhaseReport = z.infer<typeof phaseReport>;
 export type Order = z.infer<typeof order>;
 export type PhaseAttempt = z.infer<typeof phaseAttempt>;

@@ -6,7 +6,7 @@ import { serviceKeys } from '../../infra/process/commonKeys.ts';
 import { flag } from '../../infra/process/config.ts';
 import { oceanKeys } from '../../infra/ocean/keys.ts';
 import { podKeys, requireGatewayRoute } from '../../infra/pods/config.ts';
-import { storageKeys } from '../../infra/storage/config.ts';
+import { requireStores, storageKeys } from '../../infra/storage/config.ts';
 import { temporalKeys } from '../../infra/temporal/connect.ts';
 
 export const orchestratorConfig = z
@@ -34,6 +34,7 @@ export const orchestratorConfig = z
     C2D_REGISTER_SEARCH_ATTRIBUTES: flag.default(true),
   })
   .superRefine(requireGatewayRoute)
-  .superRefine(requireClusterForDevices);
+  .superRefine(requireClusterForDevices)
+  .superRefine(requireStores);
 
 export type OrchestratorConfig = z.output<typeof orchestratorConfig>;

@@ -31,8 +31,7 @@ import { runProcess, type RunningProcess } from '../../infra/process/lifecycle.t
 import { listen } from '../../infra/process/listen.ts';
 import { createLogger } from '../../infra/process/logger.ts';
 import { metricsRoute } from '../../infra/process/metrics.ts';
-import { localStore } from '../../infra/storage/local.ts';
-import type { ResultStore } from '../../infra/storage/resultStore.ts';
+import { openStores, uploadsIn } from '../../infra/storage/stores.ts';
 import { connectTemporal, connectionOptions, createDataConverter, failureConverterPath } from '../../infra/temporal/connect.ts';
 import { createJobStarter, type JobStarter } from '../../infra/temporal/jobStarter.ts';
 import { createPlaceQueues, type PlaceQueues } from '../../infra/temporal/placeQueues.ts';
@@ -66,7 +65,7 @@ interface Adapters {
   readonly owner: string;
   readonly clusterUrl: string | null;
   readonly registry: Registry;
-  readonly storedFiles: Pick<ResultStore, 'remove'>;
+  readonly storedFiles: ExpireJobsDeps['storedFiles'];
 }
 
 const notOffered = (id: string): string => `environment ${id} is no longer offered; choose another one`;
@@ -123,7 +122,12 @@ const joinActivities = (adapters: Adapters): ActivityDeps => {
   const tokens = createPodTokens(keyring);
   const prepareFiles = createProviderListings({ guardedFetch: ocean.guardedFetch, listings: ledger });
   return {
-    orders: { admit: (spec) => ocean.admit(spec, environmentOf(spec.environmentId)) },
+    orders: {
+      async admit(spec) {
+        const environment = environmentOf(spec.environmentId);
+        return { ...(await ocean.admit(spec, environment)), store: environment.storage };
+      },
+    },
     vacancies: {
       async vacancy(spec) {
         const counts = await ledger.countJobs();
@@ -210,7 +214,7 @@ const start = async (): Promise<RunningProcess> => {
   const opened = await openPods(config);
   const { pods, clusterUrl } = opened;
   const registry = new Registry();
-  const storedFiles = localStore({ folder: config.C2D_STORAGE_FOLDER });
+  const storedFiles = openStores(config, { uploads: uploadsIn(ledger) });
 
   const environments = config.C2D_ENVIRONMENTS;
   const native = await NativeConnection.connect(connectionOptions(config));
@@ -256,7 +260,7 @@ const start = async (): Promise<RunningProcess> => {
       ledger: ledger.check,
       temporal: temporal.check,
       chains: () => ocean.check(),
-      storage: () => storedFiles.check(),
+      ...storedFiles.checks,
       containers: () => opened.check(),
       worker: async () => {
         if (worker.getState() !== 'RUNNING') throw new Error(`the worker is ${worker.getState()}`);

@@ -149,6 +149,9 @@ export interface ProviderListing {
   readonly algorithm: ProviderFiles | null;
 }
 
+/** The store of environments that name none, and of jobs from before stores had names. */
+export const defaultStore = 'default';
+
 /** An asset as it stood when the job was accepted; the same document is staged for the algorithm. */
 export interface AssetSnapshot {
   /** `did:op:…` or `did:ope:…`; null for a raw input, then `folder` names it */
@@ -167,6 +170,8 @@ export interface Admission {
   /** transaction of the first dataset's order, or of the algorithm's; empty for a free job */
   readonly agreementId: string;
   readonly runSeconds: number;
+  /** name of the store that takes the results; absent: `default` */
+  readonly store?: string;
   readonly datasets: readonly AssetSnapshot[];
   /** null for a raw algorithm */
   readonly algorithm: AssetSnapshot | null;

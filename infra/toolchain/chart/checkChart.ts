@@ -18,6 +18,7 @@ const complete = path.join(chart, 'ci/complete-values.yaml');
 const accepted: readonly (readonly string[])[] = [
   ['ci/complete-values.yaml'],
   ['ci/complete-values.yaml', 'ci/everything-values.yaml'],
+  ['ci/complete-values.yaml', 'ci/bucket-values.yaml'],
   ['ci/outside-values.yaml'],
 ];
 

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { apiConfig } from '../../../api/config.ts';
 import { computeEnvironment } from '../../environments/environments.ts';
 import { chainConfig } from '../../ocean/config.ts';
+import { storeConfig } from '../../storage/config.ts';
 import { gatewayConfig } from '../../../workers/gateway/config.ts';
 import { orchestratorConfig } from '../../../workers/orchestrator/config.ts';
 import {
@@ -48,6 +49,7 @@ export const keysOfChart: readonly string[] = [
   'C2D_CLASSIC_PORT',
   'C2D_OPERATOR_PORT',
   'C2D_STORAGE_FOLDER',
+  'C2D_STORES',
   'C2D_GATEWAY_HOST',
   'C2D_GATEWAY_PORT',
   'C2D_GATEWAY_CANARY_HOST',
@@ -195,6 +197,7 @@ const secrets = object("Secrets of the release's namespace that exist already.",
   formerProviderKeys: secret('Earlier private keys; optional.', 'several separated by commas'),
   chains: secret('The chains, instead of `chains`; optional.', 'a JSON array'),
   temporalApiKey: secret('An API key for Temporal; optional.', 'the API key'),
+  stores: secret('The stores, instead of `storage.stores`; optional.', 'a JSON array'),
 });
 
 const temporal = object('Where the Temporal server is.', {
@@ -250,7 +253,8 @@ export const valuesSchema = (): Schema => ({
     temporal,
     secrets,
     storage: object('Where results are kept.', {
-      existingClaim: objectName('a PersistentVolumeClaim that all processes can mount at once on every node'),
+      existingClaim: objectName('a PersistentVolumeClaim that all processes can mount at once on every node: the store `default`'),
+      stores: list('Further stores, field by field as docs/configuration.md has them.', documented(storeConfig, 'One store.')),
     }),
     api,
     orchestrator: process('The worker that drives the jobs.'),

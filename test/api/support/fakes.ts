@@ -40,6 +40,7 @@ export const aJobRow = (over: Partial<JobRow> = {}): JobRow => ({
   phases: {},
   results: [],
   podAttempt: 1,
+  store: 'default',
   termination: null,
   maxJobDuration: 60,
   queueMaxWaitTime: 0,

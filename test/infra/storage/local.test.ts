@@ -48,7 +48,7 @@ describe('localStore', () => {
         }
       })(),
     );
-    await store.putPart(ref, { k: 0, offset: 0, sha256: digest }, source);
+    await store.putPart(ref, { k: 0, offset: 0, sizeBytes: chunk.length * chunks, sha256: digest }, source);
     const sizeBytes = chunk.length * chunks;
     await store.complete(ref, { sizeBytes, sha256: digest, parts: 1, partBytes: sizeBytes });
     expect(peak - before).toBeLessThan(100 * 1024 * 1024);

@@ -13,7 +13,9 @@
 {{- $_ := required "secrets.database.name: name the secret with the PostgreSQL address" .Values.secrets.database.name -}}
 {{- $_ := required "secrets.encryptionKeys.name: name the secret with the encryption keys" .Values.secrets.encryptionKeys.name -}}
 {{- $_ := required "secrets.providerKey.name: name the secret with the provider's private key" .Values.secrets.providerKey.name -}}
-{{- $_ := required "storage.existingClaim: name the claim for results; what lies in a pod's own folder would be lost with it" .Values.storage.existingClaim -}}
+{{- if not (or .Values.storage.existingClaim .Values.storage.stores .Values.secrets.stores.name) -}}
+{{- fail "storage.existingClaim: name the claim for results, or other stores (storage.stores, secrets.stores)" -}}
+{{- end -}}
 {{- end -}}
 
 {{- /* Keys that every process has; texts only, secrets by the path of their file. */ -}}
@@ -50,6 +52,18 @@
 - { name: C2D_CHAINS, value: file:///etc/durable-c2d/{{ ternary "secrets" "config" (ne $values.secrets.chains.name "") }}/chains.json }
 {{- range $key, $value := $values.settings }}
 - { name: {{ $key }}, value: {{ $value | quote }} }
+{{- end }}
+{{- end -}}
+
+{{- /* The stores, for those who write, read or remove results. */ -}}
+{{- define "c2d.storageEnv" -}}
+{{- if .Values.storage.existingClaim }}
+- { name: C2D_STORAGE_FOLDER, value: /var/lib/durable-c2d }
+{{- end }}
+{{- if .Values.secrets.stores.name }}
+- { name: C2D_STORES, value: file:///etc/durable-c2d/secrets/stores.json }
+{{- else if .Values.storage.stores }}
+- { name: C2D_STORES, value: file:///etc/durable-c2d/config/stores.json }
 {{- end }}
 {{- end -}}
 
@@ -110,7 +124,7 @@ spec:
         {{- include "c2d.labels" . | nindent 8 }}
       annotations:
         # processes read their configuration once
-        checksum/config: {{ printf "%s%s" (toJson $root.Values.environments) (toJson $root.Values.chains) | sha256sum }}
+        checksum/config: {{ printf "%s%s%s" (toJson $root.Values.environments) (toJson $root.Values.chains) (toJson $root.Values.storage) | sha256sum }}
         {{- with $values.podAnnotations }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
@@ -157,6 +171,9 @@ spec:
           args: [{{ .program }}]
           env:
             {{- include "c2d.commonEnv" $root | nindent 12 }}
+            {{- if .storage }}
+            {{- include "c2d.storageEnv" $root | trim | nindent 12 }}
+            {{- end }}
             {{- .env | nindent 12 }}
           ports:
             - { name: health, containerPort: 9090 }
@@ -192,7 +209,7 @@ spec:
             - { name: config, mountPath: /etc/durable-c2d/config, readOnly: true }
             - { name: secrets, mountPath: /etc/durable-c2d/secrets, readOnly: true }
             - { name: tmp, mountPath: /tmp }
-            {{- if .storage }}
+            {{- if and .storage $root.Values.storage.existingClaim }}
             - { name: results, mountPath: /var/lib/durable-c2d }
             {{- end }}
       volumes:
@@ -203,9 +220,12 @@ spec:
             defaultMode: 0440
             sources:
               {{- include "c2d.secretFiles" $root | nindent 14 }}
+              {{- if and .storage $root.Values.secrets.stores.name }}
+              {{- include "c2d.secretFile" (dict "secret" $root.Values.secrets.stores "path" "stores.json") | nindent 14 }}
+              {{- end }}
         - name: tmp
           emptyDir: { sizeLimit: 64Mi }
-        {{- if .storage }}
+        {{- if and .storage $root.Values.storage.existingClaim }}
         - name: results
           persistentVolumeClaim: { claimName: {{ $root.Values.storage.existingClaim }} }
         {{- end }}
