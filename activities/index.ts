@@ -8,9 +8,11 @@ import { deletePod, type DeletePodDeps } from './deletePod.ts';
 import type { ImageNotesDeps } from './noteImage.ts';
 import { expireJobs, type ExpireJobsDeps } from './expireJobs.ts';
 import { lockPayment, type LockPaymentDeps } from './lockPayment.ts';
+import { publishAsset, type PublishAssetDeps } from './publishAsset.ts';
 import { publishOutputs } from './publishOutputs.ts';
 import { reapPods, type ReapPodsDeps } from './reapPods.ts';
 import { recallPlaces, type RecallPlacesDeps } from './recallPlaces.ts';
+import { recordAssetFailure, type RecordAssetFailureDeps } from './recordAssetFailure.ts';
 import { recordJob, type RecordJobDeps } from './recordJob.ts';
 import { recordPositions, type RecordPositionsDeps } from './recordPositions.ts';
 import { recordRefusal, type RecordRefusalDeps } from './recordRefusal.ts';
@@ -39,6 +41,8 @@ export type ActivityDeps = ValidateOrderDeps &
   AuditPlacesDeps &
   BeginSelfTestDeps &
   RecordVerdictDeps &
+  PublishAssetDeps &
+  RecordAssetFailureDeps &
   ReapPodsDeps &
   RepairJobsDeps &
   ExpireJobsDeps;
@@ -53,6 +57,8 @@ export const createActivities = (deps: ActivityDeps) => ({
   publishOutputs: publishOutputs(deps),
   claimPayment: claimPayment(deps),
   releasePayment: releasePayment(deps),
+  publishAsset: publishAsset(deps),
+  recordAssetFailure: recordAssetFailure(deps),
   stopPod: stopPod(deps),
   deletePod: deletePod(deps),
   recordJob: recordJob(deps),

@@ -11,6 +11,7 @@ import { listenForChanges } from '../infra/ledger/changes.ts';
 import { connectLedger, migrateLedger } from '../infra/ledger/connect.ts';
 import { createLedger } from '../infra/ledger/ledger.ts';
 import { createManifests } from '../infra/manifest/manifests.ts';
+import { createResultFiles } from '../infra/ocean/assets/resultFiles.ts';
 import { openOcean } from '../infra/ocean/openOcean.ts';
 import { takesRegistryCredentials } from '../infra/pods/config.ts';
 import { parseConfig } from '../infra/process/config.ts';
@@ -42,13 +43,13 @@ const connect = (config: ApiConfig, logger: ReturnType<typeof createLogger>) => 
     maxConnections: config.C2D_API_DATABASE_CONNECTIONS,
   });
   const changes = listenForChanges(config.DATABASE_URL, (err) => logger.warn({ err }, 'the connection for changes broke'));
+  const ledger = createLedger(database, keyring, storageSecondsIn(config.C2D_ENVIRONMENTS));
+  const results = openStores(config, { uploads: uploadsIn(ledger) });
   return {
-    database,
-    changes,
-    ledger: createLedger(database, keyring, storageSecondsIn(config.C2D_ENVIRONMENTS)),
+    ...{ database, changes, ledger, results },
     jwts: createJwts(keyring),
     temporal: connectTemporal(config, keyring),
-    ocean: openOcean(config),
+    ocean: openOcean(config, createResultFiles({ ledger, store: results })),
   };
 };
 
@@ -84,9 +85,8 @@ const listenOperator = async (config: ApiConfig, deps: Omit<OperatorDeps, 'setti
 const start = async (): Promise<RunningProcess> => {
   const config = parseConfig(apiConfig, process.env);
   const logger = createLogger('api', config.C2D_LOG_LEVEL);
-  const { database, changes, ledger, jwts, temporal, ocean } = connect(config, logger);
+  const { database, changes, ledger, results, jwts, temporal, ocean } = connect(config, logger);
   await migrateLedger(database);
-  const results = openStores(config, { uploads: uploadsIn(ledger) });
   const ending = new AbortController();
   const registry = new Registry();
   const environmentIds = config.C2D_ENVIRONMENTS.map(({ id }) => id);

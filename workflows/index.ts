@@ -5,3 +5,4 @@ export { environmentQueue } from './environmentQueue.ts';
 export { expireJobs } from './expireJobs.ts';
 export { proveSeal } from './proveSeal.ts';
 export { reapPods } from './reapPods.ts';
+export { publishAsset } from './publishAsset.ts';

@@ -6,6 +6,7 @@ import type { AlgorithmRequest, DatasetRequest, JobSpec } from '../../workflows/
 import { isJsonObject } from '../losslessJson.ts';
 import type { ComputeEnvironment } from '../ports.ts';
 import { Refusal } from '../problems.ts';
+import { assetPart, type AskedAsset } from '../publishing.ts';
 import { isEmpty } from './fields.ts';
 import { textOf } from './requestData.ts';
 
@@ -96,14 +97,18 @@ const toAlgorithm = ({ documentId, serviceId, transferTxId, userdata, raw, custo
   };
 };
 
+/** Whose job it is, where it runs, and the asset that it is asked to make. */
+interface ClassicJobPlace {
+  readonly jobId: string;
+  readonly consumerAddress: string;
+  readonly environment: ComputeEnvironment;
+  readonly asset: AskedAsset | null;
+}
+
 /** The job: all that an environment gives to a job, as long as order and environment allow. It waits for a place. */
 export const toClassicSpec = (
   { datasets, algorithm }: ClassicJobRequest,
-  {
-    jobId,
-    consumerAddress,
-    environment,
-  }: { readonly jobId: string; readonly consumerAddress: string; readonly environment: ComputeEnvironment },
+  { jobId, consumerAddress, environment, asset }: ClassicJobPlace,
 ): JobSpec => ({
   ...{ jobId, consumerAddress, surface: 'classic', isFree: false, environmentId: environment.id, chainId: null },
   datasets: datasets.map(toDataset),
@@ -114,6 +119,7 @@ export const toClassicSpec = (
   queueMaxWaitTime: environment.maxQueueTime,
   metadata: null,
   additionalViewers: [],
+  ...assetPart(asset, { environment, consumerAddress, isFree: false }),
 });
 
 /** @throws Refusal 400 with the text that clients know */

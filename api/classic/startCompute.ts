@@ -5,7 +5,8 @@ import { findEnvironment } from '../../infra/environments/environments.ts';
 import { JobFailure } from '../../workflows/contract/failures.ts';
 import { deriveJobId } from '../jobId.ts';
 import { requireOffered } from '../node/environments.ts';
-import type { StartVerdict } from '../ports.ts';
+import type { ComputeEnvironment, StartVerdict } from '../ports.ts';
+import { readLegacyAsset, type AskedAsset } from '../publishing.ts';
 import { rememberedVerdict } from '../rememberedVerdict.ts';
 import { isEmpty, required, requiredWithout, valueAt } from './fields.ts';
 import {
@@ -45,11 +46,12 @@ const readAdditional = ({ additionalDatasets, additionalInputs }: Data): readonl
   return list;
 };
 
-/** Row 24: a text that is not JSON is refused, everything else is ignored. */
-const requireOutput = ({ output }: Data): void => {
-  if (typeof output !== 'string' || output === '') return;
+/** Row 24: a text that is not JSON is refused; of the rest only the asset counts that the outputs are to become. */
+const readOutput = ({ output }: Data, { assets }: Pick<ComputeEnvironment, 'assets'>): AskedAsset | null => {
   try {
-    JSON.parse(output);
+    const parsed: unknown = typeof output === 'string' && output !== '' ? JSON.parse(output) : output;
+    // clients ask for it by habit: where no assets are made, nothing of it can be wrong
+    return assets === undefined ? null : readLegacyAsset(parsed);
   } catch {
     throw new CodedProblem({ resource: 'output', code: 'invalid' });
   }
@@ -77,8 +79,7 @@ const checkJob = async (deps: ClassicDeps, { caller, data }: Asked) => {
   await requireOffered(deps.withdrawals, environment);
   const verdict = await deps.orders.check({ ...request, consumerAddress: caller.address, environment, isOrderNeeded: true });
   if (verdict.kind === 'refused') throw new CodedProblem(verdict);
-  requireOutput(data);
-  return { request, environment };
+  return { request, environment, asset: readOutput(data, environment) };
 };
 
 /** A request that was made before gets the same job, whatever became of its orders since. */
@@ -88,8 +89,8 @@ const startJob = async (deps: ClassicDeps, asked: Asked): Promise<StartVerdict> 
   const remembered = known && rememberedVerdict(known);
   if (remembered) return remembered;
   await spendCall(deps, caller, jobId);
-  const { request, environment } = await checkJob(deps, asked);
-  const spec = toClassicSpec(request, { jobId, consumerAddress: caller.address, environment });
+  const { request, environment, asset } = await checkJob(deps, asked);
+  const spec = toClassicSpec(request, { jobId, consumerAddress: caller.address, environment, asset });
   await deps.ledger.reserveJob({ spec, nonce: caller.nonce });
   return deps.jobs.start({ spec, environment });
 };

@@ -50,6 +50,9 @@ export const keptText = ({ expiresAt }: Pick<JobSummary, 'expiresAt'>): string =
 const paymentText = ({ locked, cost, token, chainId }: NonNullable<JobDetails['payment']>): string =>
   `${cost === null ? `${locked} base units are locked` : `${cost} of ${locked} base units were taken`}, token ${token} on chain ${chainId}`;
 
+const assetText = ({ state, did, reason }: NonNullable<JobDetails['asset']>): string =>
+  [state, did === null ? '' : ` as ${did}`, reason === null ? '' : `: ${reason}`].join('');
+
 /** Everything about a job. */
 export const detailText = (job: JobDetails): string =>
   [
@@ -64,6 +67,7 @@ export const detailText = (job: JobDetails): string =>
       : [`exit code    ${job.termination.exitCode ?? 'none'}${job.termination.outOfMemory ? ', out of memory' : ''}`]),
     ...(job.refusal === null ? [] : [`refused      ${job.refusal.code}: ${job.refusal.cause}`, `hint         ${job.refusal.hint}`]),
     ...(job.payment === null ? [] : [`payment      ${paymentText(job.payment)}`]),
+    ...(job.asset === null ? [] : [`asset        ${assetText(job.asset)}`]),
     `time         ${secondsText(job.timing.totalSeconds)}`,
     ...job.timing.phases.map(({ phase, seconds }) => `  ${phase.padEnd(10)} ${secondsText(seconds)}`),
     `results      ${job.results.length}`,

@@ -11,7 +11,7 @@ import { pricedChainsOf } from './environmentView.ts';
 import { requireEnvironment, requireOffered } from './environments.ts';
 import { readAlgorithm, readDataset, readResources, refuseUnoffered } from './requestParts.ts';
 import { chainNumber, initializeAnswer, initializeInput } from './schemas.ts';
-import { openRegistryAuth, refuseSealed } from './sealedFields.ts';
+import { openRegistryAuth, readSealed } from './sealedFields.ts';
 
 type Body = Readonly<Record<string, unknown>>;
 
@@ -76,7 +76,7 @@ export const initializeCompute = (
   async function initializeCompute(req, res) {
     const { plain } = requireJsonObject(req);
     const { request, environment } = readQuoteRequest(plain, deps);
-    refuseSealed(deps.assets, plain);
+    readSealed(deps.assets, plain);
     openRegistryAuth(deps, plain['encryptedDockerRegistryAuth']);
     await requireOffered(deps.withdrawals, environment);
     const { datasets, algorithm, payment } = await deps.assets.quote(request, environment);

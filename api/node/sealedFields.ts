@@ -2,10 +2,11 @@
 
 import { z } from 'zod';
 import { isAbsent } from '../authentication.ts';
-import { parseExactJson } from '../losslessJson.ts';
+import { isJsonObject, parseExactJson } from '../losslessJson.ts';
 import type { RegistryCredentials } from '../../workflows/contract/spec.ts';
 import type { ApiDeps, Assets } from '../ports.ts';
-import { Refusal } from '../problems.ts';
+import { Refusal, describeZodError } from '../problems.ts';
+import { readLegacyAsset, type AskedAsset } from '../publishing.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -42,8 +43,27 @@ const checkEncryption = ({ encryptMethod, key }: { encryptMethod?: unknown; key?
   if (bytes < fewestKeyBytes) throw new Refusal(400, `AES key must be at least 32 bytes (64 hex chars), got ${bytes} bytes`);
 };
 
-const refuseOutput = (assets: Pick<Assets, 'decrypt'>, output: unknown): never => {
-  const parsed = outputShape.safeParse(open(assets, output, 'Invalid output: '));
+/** `publishOutput` and what belongs to it, as in older clients' `output`. */
+const readOutput = (assets: Pick<Assets, 'decrypt'>, sealed: unknown): AskedAsset => {
+  const output = open(assets, sealed, 'Invalid output: ');
+  const asset = readAsset(output);
+  if (asset === null) return refuseOutput(output);
+  const isElsewhere = isJsonObject(output) && !(isAbsent(output['remoteStorage']) && isAbsent(output['encryption']));
+  if (isElsewhere) throw new Refusal(400, 'Invalid output: what becomes an asset stays in the storage of this service, and readable to it');
+  return asset;
+};
+
+const readAsset = (output: unknown): AskedAsset | null => {
+  try {
+    return readLegacyAsset(output);
+  } catch (err) {
+    if (err instanceof z.ZodError) throw new Refusal(400, `Invalid output: ${describeZodError(err)}`);
+    throw err;
+  }
+};
+
+const refuseOutput = (output: unknown): never => {
+  const parsed = outputShape.safeParse(output);
   if (!parsed.success) throw new Refusal(400, 'Invalid output: it names no remoteStorage');
   if (parsed.data.encryption) checkEncryption(parsed.data.encryption);
   throw new Refusal(400, 'Storage class has no support for upload: leave out output and fetch the results with computeResult');
@@ -76,10 +96,10 @@ export const openRegistryAuth = ({ assets, takesRegistryCredentials }: RegistryD
 };
 
 /**
- * Features that are not offered here; ignoring them would break a promise, so what asks for them is refused, with the
- * mistakes in it first.
+ * Opens what is sealed. Features that are not offered here are refused, because ignoring them would break a promise,
+ * with the mistakes in what asks for them first.
+ * @returns the asset that the outputs are to become, or null
  * @throws Refusal 400
  */
-export const refuseSealed = (assets: Pick<Assets, 'decrypt'>, { output }: Fields): void => {
-  if (!isAbsent(output)) refuseOutput(assets, output);
-};
+export const readSealed = (assets: Pick<Assets, 'decrypt'>, { output }: Fields): AskedAsset | null =>
+  isAbsent(output) ? null : readOutput(assets, output);

@@ -14,7 +14,7 @@ import { requireEnvironment, requireOffered } from './environments.ts';
 import { renderJob } from './jobView.ts';
 import { olderMessages, onlyIf } from './olderMessages.ts';
 import { computeJobs, freeStartInput, startInput } from './schemas.ts';
-import { openRegistryAuth, refuseSealed } from './sealedFields.ts';
+import { openRegistryAuth, readSealed } from './sealedFields.ts';
 import { readStartRequest, startCommand, toJobSpec, type StartRequest } from './startRequest.ts';
 
 type StartDeps = Pick<
@@ -44,9 +44,9 @@ const startJob = async (deps: StartDeps, asked: Asked): Promise<StartVerdict> =>
   const whatIsAsked = async () => {
     const environment = requireEnvironment(environments, request.environment);
     await requireOffered(withdrawals, environment);
-    refuseSealed(assets, request);
+    const asset = readSealed(assets, request);
     const registryCredentials = openRegistryAuth({ assets, takesRegistryCredentials }, request['encryptedDockerRegistryAuth']);
-    const spec = toJobSpec({ request, jobId, consumerAddress: caller.address, environment, isFree, registryCredentials });
+    const spec = toJobSpec({ request, jobId, consumerAddress: caller.address, environment, isFree, asset, registryCredentials });
     return { environment, spec };
   };
   const { spec, environment } = await whatIsAsked().catch(async (err: unknown) => {

@@ -3,6 +3,7 @@
 import type { z } from 'zod';
 import type { JobSpec, RegistryCredentials } from '../../workflows/contract/spec.ts';
 import { isAbsent } from '../authentication.ts';
+import { assetPart, requireAssetOffer, type AskedAsset } from '../publishing.ts';
 import type { ComputeEnvironment } from '../ports.ts';
 import { Refusal } from '../problems.ts';
 import { readAlgorithm, readDataset, readPayment, readResources, refuseUnoffered } from './requestParts.ts';
@@ -59,6 +60,8 @@ export interface JobSpecInput {
   readonly environment: ComputeEnvironment;
   readonly isFree: boolean;
   readonly registryCredentials?: RegistryCredentials | undefined;
+  /** what the outputs are to become; null where that is not asked for */
+  readonly asset: AskedAsset | null;
 }
 
 const limitDuration = (requested: number | null | undefined, environment: ComputeEnvironment, longest: number): number | null =>
@@ -69,7 +72,7 @@ const limitDuration = (requested: number | null | undefined, environment: Comput
 /**
  * The job that a request asks for in an environment: durations within the environment's limits, resources raised to
  * the minimum, `datasets` before `dataset`.
- * @throws Refusal 400 when the environment cannot give what is asked, or is not paid as the request says
+ * @throws Refusal 400 when the environment cannot give what is asked, makes no assets, or is not paid as the request says
  */
 export const toJobSpec = (input: JobSpecInput): JobSpec => {
   const spec = toUnpaidSpec(input);
@@ -79,11 +82,13 @@ export const toJobSpec = (input: JobSpecInput): JobSpec => {
 };
 
 /** The same, without a word about payment. */
-export const toUnpaidSpec = ({ request, jobId, consumerAddress, environment, isFree, registryCredentials }: JobSpecInput): JobSpec => {
+export const toUnpaidSpec = (input: JobSpecInput): JobSpec => {
+  const { request, jobId, consumerAddress, environment, isFree, asset, registryCredentials } = input;
   const longest = isFree ? environment.free?.maxJobDuration : environment.maxJobDuration;
   if (longest === undefined) throw new Refusal(400, 'This env does not support free jobs');
   const datasets = request.datasets ?? (request.dataset ? [request.dataset] : []);
   const resources = readResources({ environment, isFree }, request.resources ?? request.payment?.resources ?? []);
+  requireAssetOffer(asset, input);
   return {
     jobId,
     consumerAddress,
@@ -99,5 +104,6 @@ export const toUnpaidSpec = ({ request, jobId, consumerAddress, environment, isF
     metadata: request.metadata ?? null,
     additionalViewers: (request.additionalViewers ?? []).map((viewer) => viewer.toLowerCase()),
     ...(registryCredentials !== undefined && { registryCredentials }),
+    ...assetPart(asset, input),
   };
 };

@@ -12,6 +12,7 @@ import { deriveJobId } from '../jobId.ts';
 import { requireOffered } from '../node/environments.ts';
 import type { ComputeEnvironment, StartVerdict } from '../ports.ts';
 import { Refusal } from '../problems.ts';
+import { assetPart } from '../publishing.ts';
 import { exactText, readChainId, readName, requireAttributes, requireData, type Data } from './callData.ts';
 import { takesChain } from './offer.ts';
 import { base, type OperatorDeps, type OperatorRoute } from './ports.ts';
@@ -66,7 +67,7 @@ const readChain = (data: Data): number | null => {
   return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : null;
 };
 
-const toSpec = (asked: Asked, { datasets, algorithm, metadataUri }: WorkflowJob): JobSpec => ({
+const toSpec = (asked: Asked, { datasets, algorithm, metadataUri, asset }: WorkflowJob): JobSpec => ({
   ...{ jobId: asked.jobId, consumerAddress: asked.owner, surface: 'operator', isFree: false, environmentId: asked.environment.id },
   ...{ chainId: readChain(asked.data), datasets, algorithm, resources: classicResources(asked.environment) },
   maxJobDuration: readLimit(asked),
@@ -75,6 +76,7 @@ const toSpec = (asked: Asked, { datasets, algorithm, metadataUri }: WorkflowJob)
   metadata: null,
   additionalViewers: [],
   provider: { providerAddress: asked.caller.provider, agreementId: asked.agreementId, metadataUri },
+  ...assetPart(asset, { environment: asked.environment, consumerAddress: asked.owner, isFree: false }),
 });
 
 /** Checks 1 to 6c; the nonce is not spent yet. */
@@ -108,7 +110,7 @@ const startJob = async (deps: OperatorDeps, asked: Asked): Promise<StartVerdict>
   const remembered = await rememberedVerdict(deps, asked);
   if (remembered !== null) return remembered;
   await spendProviderNonce(deps, asked.caller, asked.jobId);
-  const job = readWorkflowJob(requireStage(asked.data['workflow']));
+  const job = readWorkflowJob(requireStage(asked.data['workflow']), asked.environment.assets !== undefined);
   if (!isAddress(asked.owner)) throw new Refusal(400, '"owner" must be an address: 0x and 40 hex characters');
   await requireOffered(deps.withdrawals, asked.environment);
   const spec = toSpec(asked, job);

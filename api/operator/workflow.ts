@@ -3,6 +3,7 @@
 import type { AlgorithmContainer, AlgorithmRequest, DatasetRequest } from '../../workflows/contract/spec.ts';
 import { isJsonObject } from '../losslessJson.ts';
 import { Refusal } from '../problems.ts';
+import { readLegacyAsset, type AskedAsset } from '../publishing.ts';
 import { exactText, readName, type Data } from './callData.ts';
 
 /** The job of a workflow. */
@@ -12,6 +13,8 @@ export interface WorkflowJob {
   /** as status objects tell it: empty for a Provider's raw algorithm, `raw` where no id was sent */
   readonly algorithmDid: string;
   readonly metadataUri: string | null;
+  /** null where none is asked for */
+  readonly asset: AskedAsset | null;
 }
 
 /** What the old service took for nothing. */
@@ -105,8 +108,20 @@ const readAlgorithm = (value: unknown): AlgorithmRequest => {
   };
 };
 
-/** @param stage with plain numbers @throws Refusal 400 for what no Provider sends */
-export const readWorkflowJob = (stage: Data): WorkflowJob => {
+const readAsset = (output: unknown): AskedAsset | null => {
+  try {
+    return readLegacyAsset(output);
+  } catch {
+    throw malformed('output');
+  }
+};
+
+/**
+ * @param stage with plain numbers
+ * @param makesAssets whether what `output` says of an asset counts; it is ignored otherwise
+ * @throws Refusal 400 for what no Provider sends
+ */
+export const readWorkflowJob = (stage: Data, makesAssets: boolean): WorkflowJob => {
   const { input, output, algorithm } = stage;
   if (!Array.isArray(input) || input.length > mostInputs) throw malformed('input');
   const hasId = isJsonObject(algorithm) && Object.hasOwn(algorithm, 'id');
@@ -116,5 +131,6 @@ export const readWorkflowJob = (stage: Data): WorkflowJob => {
     algorithm: read,
     algorithmDid: hasId ? (read.documentId ?? '') : 'raw',
     metadataUri: isJsonObject(output) ? readName(output['metadataUri']) : null,
+    asset: makesAssets ? readAsset(output) : null,
   };
 };

@@ -10,6 +10,7 @@ import { openRegistryAuth } from '../node/sealedFields.ts';
 import { readAlgorithm, readDataset, readPayment, readResources } from '../node/requestParts.ts';
 import type { ApiDeps, ComputeEnvironment } from '../ports.ts';
 import { Refusal } from '../problems.ts';
+import { refuseEncryptedAsset, requireAssetOffer } from '../publishing.ts';
 import type { Route } from '../route.ts';
 import { addressOf, requireToken } from './access.ts';
 import type { ProblemCode } from './hints.ts';
@@ -52,11 +53,16 @@ const judgeMeans = async ({ request, environment }: Question): Promise<{ means: 
   return { means, reasons };
 };
 
-const judgeParts = async (deps: CheckDeps, { request }: Question): Promise<readonly Reason[]> => {
+const judgeParts = async (deps: CheckDeps, { request, address, environment }: Question): Promise<readonly Reason[]> => {
+  const { algorithm, datasets, publishOutput, encryption, free } = request;
+  const asset = publishOutput ?? null;
+  const context = { environment, consumerAddress: address, isFree: free };
   const reasons = await Promise.all([
-    judge('RequestInvalid', () => readAlgorithm(request.algorithm)),
+    judge('RequestInvalid', () => requireAssetOffer(asset, context)),
+    judge('RequestInvalid', () => encryption && refuseEncryptedAsset(asset, context)),
+    judge('RequestInvalid', () => readAlgorithm(algorithm)),
     judge('RequestInvalid', () => openRegistryAuth(deps, request.encryptedDockerRegistryAuth)),
-    ...request.datasets.map((dataset) => judge('RequestInvalid', () => readDataset(dataset))),
+    ...datasets.map((dataset) => judge('RequestInvalid', () => readDataset(dataset))),
   ]);
   return reasons.flat();
 };

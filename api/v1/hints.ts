@@ -14,6 +14,7 @@ export type SurfaceCode =
   | 'IdempotencyKeyReused'
   | 'JobNotEnded'
   | 'ResultsExpired'
+  | 'ResultsPublished'
   | 'BodyTooLarge'
   | 'UnsupportedEncoding'
   | 'RangeNotSatisfiable'
@@ -118,6 +119,10 @@ export const codeTexts: Readonly<Record<ProblemCode, CodeText>> = {
   MethodNotAllowed: { title: 'The method is not allowed', hint: 'Use a method of the Allow header.' },
   IdempotencyKeyReused: { title: 'The key belongs to another request', hint: 'Use a new Idempotency-Key for a new request.' },
   JobNotEnded: { title: 'The job has not ended', hint: 'Wait for its end, or stop it.' },
+  ResultsPublished: {
+    title: 'The results are the files of an asset',
+    hint: 'They stay as long as the asset does; its owner ends or limits its use on chain.',
+  },
   ResultsExpired: {
     title: 'The results are gone',
     hint: 'Start the job again; keep results longer with PUT …/retention before their time is over.',

@@ -4,6 +4,7 @@ import type { JobSpec, RegistryCredentials } from '../../workflows/contract/spec
 import { encryptionTo } from '../encryption.ts';
 import { toJobSpec, toUnpaidSpec, type JobSpecInput } from '../node/startRequest.ts';
 import type { ComputeEnvironment } from '../ports.ts';
+import { refuseEncryptedAsset } from '../publishing.ts';
 import { jobRequest, type JobRequest } from './schemas.ts';
 
 /** Checks the shape; nothing is looked up. @param body with plain numbers @throws ZodError */
@@ -19,9 +20,12 @@ export interface SpecParts {
 }
 
 const make = (toSpec: (input: JobSpecInput) => JobSpec, { request, address, ...parts }: SpecParts): JobSpec => {
-  const { free, encryption, ...asked } = request;
-  const spec = toSpec({ ...parts, request: asked, consumerAddress: address, isFree: free });
-  return encryption === undefined ? spec : { ...spec, encryption: encryptionTo(encryption.recipient) };
+  const { free, encryption, publishOutput, ...asked } = request;
+  const asset = publishOutput ?? null;
+  const spec = toSpec({ ...parts, request: asked, consumerAddress: address, isFree: free, asset });
+  if (encryption === undefined) return spec;
+  refuseEncryptedAsset(asset, { environment: parts.environment, consumerAddress: address, isFree: free });
+  return { ...spec, encryption: encryptionTo(encryption.recipient) };
 };
 
 /** The same rules as for every other start: durations within limits, resources raised to the minimum. @throws Refusal 400 */

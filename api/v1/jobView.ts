@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { readPosition } from '../../workflows/contract/queue.ts';
-import { statusText } from '../../workflows/contract/status.ts';
+import { status, statusText } from '../../workflows/contract/status.ts';
 import type { JobRow } from '../ports.ts';
 import { phaseOf, timeOfPhases } from './phases.ts';
 import { rememberedReason } from './problem.ts';
@@ -60,6 +60,14 @@ export const listResults = ({ results }: Pick<JobRow, 'results'>): JobDetails['r
     ...(plaintext && { plaintext: { ...plaintext } }),
   }));
 
+/** Only outputs of a job that has finished become an asset. */
+const assetOf = ({ asset, ...row }: JobRow): JobDetails['asset'] => {
+  if (asset === null) return null;
+  const isOver = row.finishedAtMs !== null && row.status !== status.finished;
+  const news = isOver ? { state: 'notMade' as const, reason: 'only outputs of a job that finished become an asset' } : {};
+  return { ...asset, transactions: { ...asset.transactions }, ...news };
+};
+
 const timingOf = (row: JobRow, nowMs: number): JobDetails['timing'] => {
   const { algorithmStartedAtMs: started, algorithmFinishedAtMs: finished } = row;
   return {
@@ -95,6 +103,7 @@ export const detail = (row: JobRow, nowMs: number): JobDetails => ({
   datasets: [...row.inputDids],
   agreementId: row.agreementId === '' ? null : row.agreementId,
   results: listResults(row),
+  asset: assetOf(row),
   termination: row.termination && {
     exitCode: row.termination.exitCode,
     outOfMemory: row.termination.OOMKilled,

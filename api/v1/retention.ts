@@ -19,11 +19,19 @@ export const refuseExpired = (row: JobRow): void => {
   if (isExpired(row)) throw new CodedRefusal('ResultsExpired', 410, expiryText(row));
 };
 
+/** Results that others may have bought do not go, and nothing that they were asked to do is passed over in silence. @throws Refusal 409 */
+const refusePublished = ({ asset }: JobRow): void => {
+  if (typeof asset?.nftAddress !== 'string') return;
+  const text = `The results are the files of the asset ${asset.did ?? `with the NFT ${asset.nftAddress}`}, so their storage has no end to move`;
+  throw new CodedRefusal('ResultsPublished', 409, text);
+};
+
 /** The owner's job, with results whose end can be moved. @throws Refusal 404, 409, 410 */
 const requireEnded = async ({ ledger }: RetentionDeps, req: Request, res: Response) => {
   const row = await requireOwnJob(ledger, req, addressOf(res));
   if (row.finishedAtMs === null) throw new CodedRefusal('JobNotEnded', 409, 'The job has not ended, so its results have no end yet');
   refuseExpired(row);
+  refusePublished(row);
   return { ...row, finishedAtMs: row.finishedAtMs };
 };
 
@@ -57,7 +65,8 @@ export const keepResults = (deps: RetentionDeps): RequestHandler =>
 export const dropResults = (deps: RetentionDeps): RequestHandler =>
   async function dropResults(req, res) {
     const { jobId } = await requireEnded(deps, req, res);
-    await deps.ledger.setExpiry(jobId, null);
+    // they may have gone, or become an asset, since the look
+    if (!(await deps.ledger.setExpiry(jobId, null))) await requireEnded(deps, req, res);
     await answerWithJob(deps, req, res);
   };
 
@@ -69,7 +78,8 @@ export const keepResultsRoute: Route = {
   path,
   id: 'keepResults',
   summary: "Keep an ended job's results longer, or less long",
-  description: 'For the owner, until at most `maxStorageSeconds` of the environment after the end of the job.',
+  description:
+    'For the owner, until at most `maxStorageSeconds` of the environment after the end of the job. Files of an asset have no end: 409.',
   params: jobParams,
   body: { contentType: 'application/json', schema: retentionRequest },
   answers,
@@ -83,7 +93,8 @@ export const dropResultsRoute: Route = {
   path,
   id: 'dropResults',
   summary: "Remove an ended job's results, its log and what was sent with its request",
-  description: 'For the owner. What is accounted for stays: who asked for the job, orders, DIDs, status, times, sizes and digests.',
+  description:
+    'For the owner. What is accounted for stays: who asked for the job, orders, DIDs, status, times, sizes and digests. Files of an asset stay as well: 409.',
   params: jobParams,
   answers,
   refusals: [401, 404, 409, 410],

@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { algorithmInput, chainNumber, datasetInput, identifier, resourceAmount, sealedRegistryAuth } from '../node/schemas.ts';
+import { askedAsset } from '../publishing.ts';
 
 const mostMetadataCharacters = 1_024;
 
@@ -41,6 +42,7 @@ export const jobRequest = z
       .strictObject({ recipient: publicKey })
       .optional()
       .meta({ description: 'outputs and log are encrypted to this key before they leave the pod' }),
+    publishOutput: askedAsset.optional(),
   })
   .meta({ id: 'JobRequest' });
 
@@ -134,7 +136,9 @@ export const jobSummary = z
     ended: z.boolean().meta({ description: 'nothing changes any more' }),
     createdAt: time,
     finishedAt: time.nullable(),
-    expiresAt: time.nullable().meta({ description: 'when results and log are removed; null until the job has ended' }),
+    expiresAt: time
+      .nullable()
+      .meta({ description: 'when results and log are removed; null until the job has ended, and for files of an asset' }),
   })
   .meta({ id: 'JobSummary' });
 
@@ -163,6 +167,25 @@ const price = z
     minLockSeconds: z.number().meta({ description: 'to authorize at least' }),
   })
   .meta({ id: 'Price' });
+export const newAsset = z
+  .strictObject({
+    state: z.enum(['asked', 'notMade', 'publishing', 'published', 'failed']).meta({
+      description:
+        'asked: made once the job has finished; notMade: the job ended otherwise; failed: not made, and an operator may try again',
+    }),
+    chainId: z.number().int().nullable(),
+    did: z.string().nullable(),
+    nftAddress: z.string().nullable(),
+    datatokenAddress: z.string().nullable(),
+    transactions: z
+      .strictObject({ create: z.string().nullable(), metadata: z.string().nullable(), transfer: z.string().nullable() })
+      .meta({ description: 'hashes: of NFT and datatoken, of the document, and of the NFT to its owner' }),
+    reason: z.string().nullable().meta({ description: 'why it is not there yet, or will not be' }),
+  })
+  .meta({
+    id: 'NewAsset',
+    description: "what becomes of the outputs as an asset of the Ocean network; the job's results do not depend on it",
+  });
 
 export const jobDetails = jobSummary
   .extend({
@@ -185,6 +208,7 @@ export const jobDetails = jobSummary
     datasets: z.array(z.string()).meta({ description: 'DIDs' }),
     agreementId: z.string().nullable().meta({ description: 'transaction of the order that carries the job' }),
     results: z.array(resultEntry).meta({ description: 'listed once, complete' }),
+    asset: newAsset.nullable().meta({ description: 'null where none is made' }),
     termination: z.strictObject({ exitCode: z.number().int().nullable(), outOfMemory: z.boolean(), reason: z.string() }).nullable(),
     refusal: reason.nullable(),
     payment: payment.nullable().meta({ description: 'null where nothing is locked' }),
@@ -208,7 +232,7 @@ export const resultList = z
   .strictObject({
     results: z.array(resultEntry),
     complete: z.boolean().meta({ description: 'false: not listed yet' }),
-    expiresAt: time.nullable().meta({ description: 'when they are removed' }),
+    expiresAt: time.nullable().meta({ description: 'when they are removed; null until the job has ended, and for files of an asset' }),
   })
   .meta({ id: 'ResultList' });
 

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { JobFailure } from '../../workflows/contract/failures.ts';
 import type { Resources } from '../../workflows/contract/spec.ts';
+import { assetOffer } from './assetOffer.ts';
 import { basicResourceIds, checkDevices, device, isBasicResource, type Complain } from './devices.ts';
 import { checkFees, fee } from './fees.ts';
 import { outputPolicy } from './outputPolicy.ts';
@@ -71,6 +72,8 @@ const environmentFields = z.strictObject({
   maxStorageExpiry: z.number().int().positive().optional(),
   /** what may leave its jobs, whatever they compute on */
   outputPolicy: outputPolicy.optional(),
+  /** present: outputs of jobs can become assets of the Ocean network */
+  assets: assetOffer.optional(),
   /** bare file objects as inputs, without an asset */
   allowFileObjects: z.boolean().default(false),
   /** legacy rule: two empty trusted lists allow every published algorithm */

@@ -15,6 +15,7 @@ import * as resultManifests from './migrations/0009_result_manifests.ts';
 import * as retention from './migrations/0010_retention.ts';
 import * as registryCredentials from './migrations/0012_registry_credentials.ts';
 import * as stores from './migrations/0013_stores.ts';
+import * as jobAssets from './migrations/0014_job_assets.ts';
 
 const migrations: Readonly<Record<string, Migration>> = {
   '0001_jobs': jobs,
@@ -28,6 +29,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   '0010_retention': retention,
   '0012_registry_credentials': registryCredentials,
   '0013_stores': stores,
+  '0014_job_assets': jobAssets,
 };
 
 /** An open ledger database. */

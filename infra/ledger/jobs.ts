@@ -1,6 +1,7 @@
 /** Jobs in the ledger: what was asked, what clients read. One function per operation. */
 
 import { sql, type Kysely, type Selectable } from 'kysely';
+import { askedAsset, type JobAsset } from '../../workflows/contract/asset.ts';
 import { JobFailure } from '../../workflows/contract/failures.ts';
 import { isJobId } from '../../workflows/contract/ids.ts';
 import type { JobRecord, PodRef } from '../../workflows/contract/job.ts';
@@ -42,6 +43,8 @@ export interface JobRow {
   readonly resources: Readonly<Record<string, number>>;
   readonly metadata: unknown;
   readonly additionalViewers: readonly string[];
+  /** null: the outputs stay results */
+  readonly asset: JobAsset | null;
   readonly algorithmStartedAtMs: number | null;
   readonly algorithmFinishedAtMs: number | null;
   readonly createdAtMs: number;
@@ -83,11 +86,12 @@ const credentialsContext = (jobId: string): string => `registry-credentials/${jo
 export const listedColumns = [
   'job_id', 'owner_text', 'environment_id', 'is_free', 'chain_id', 'surface', 'admission_state', 'refusal_type', 'agreement_id',
   'algorithm_did', 'input_dids', 'status', 'reason', 'stop_requested', 'progress', 'phases', 'results', 'results_pod_attempt', 'store',
-  'termination', 'run_seconds', 'queue_seconds', 'resources', 'metadata', 'additional_viewers', 'algorithm_started_at', 'algorithm_finished_at',
+  'termination', 'run_seconds', 'queue_seconds', 'resources', 'metadata', 'additional_viewers', 'asset', 'algorithm_started_at', 'algorithm_finished_at',
   'created_at', 'finished_at', 'expires_at', 'payment',
 ] as const; // prettier-ignore
 
-const isOver = (expiresAt: Date | null): boolean => expiresAt !== null && expiresAt.getTime() <= Date.now();
+/** Whether the time of results is over, so that nobody is shown them any more. */
+export const isOver = (expiresAt: Date | null): boolean => expiresAt !== null && expiresAt.getTime() <= Date.now();
 
 /** A row as it is read; results whose time is over are not listed, whatever is left of them. */
 export const toJobRow = (row: Pick<Selectable<LedgerDatabase['jobs']>, (typeof listedColumns)[number]>): JobRow => ({
@@ -116,6 +120,7 @@ export const toJobRow = (row: Pick<Selectable<LedgerDatabase['jobs']>, (typeof l
   resources: row.resources,
   metadata: row.metadata,
   additionalViewers: row.additional_viewers,
+  asset: row.asset,
   algorithmStartedAtMs: row.algorithm_started_at?.getTime() ?? null,
   algorithmFinishedAtMs: row.algorithm_finished_at?.getTime() ?? null,
   createdAtMs: row.created_at.getTime(),
@@ -159,6 +164,7 @@ export const newJobValues = (
   storage_seconds: storageSecondsOf(spec.environmentId),
   metadata: spec.metadata === undefined || spec.metadata === null ? null : JSON.stringify(spec.metadata),
   additional_viewers: JSON.stringify(spec.additionalViewers.map((viewer) => viewer.toLowerCase())),
+  asset: spec.asset === undefined ? null : JSON.stringify(askedAsset),
 });
 
 /** What consumers caused; the platform's own self-tests are shown to nobody. */
@@ -203,7 +209,8 @@ export const findJobs = (deps: JobsDeps) => {
   };
 };
 
-const openSpec = (keyring: Keyring, jobId: string, sealed: Buffer): JobSpec => {
+/** The request as it was sealed. @throws JobFailure `RequestInvalid` for one that is no longer kept */
+export const openSpec = (keyring: Keyring, jobId: string, sealed: Buffer): JobSpec => {
   if (sealed.length === 0) throw new JobFailure('RequestInvalid', `the request of job ${jobId} is no longer kept`);
   return JSON.parse(keyring.open(sealed, specContext(jobId)).toString()) as JobSpec;
 };

@@ -5,6 +5,7 @@ import type { Keyring } from '../crypto/keyring.ts';
 import { usualStorageSeconds } from '../environments/environments.ts';
 import type { LedgerConnection } from './connect.ts';
 import { environmentLoads, insertSelfTest, isUnsealed, readSeals, recordVerdict } from './environments.ts';
+import { readAssetResults, readPublication, recordAsset } from './jobAssets.ts';
 import * as jobs from './jobs.ts';
 import { listJobs, readRequestDigest, reserveKeyedJob } from './keyedJobs.ts';
 import { translateLedgerErrors } from './ledgerFailure.ts';
@@ -63,6 +64,9 @@ export const createLedger = (
     recordLoss: jobs.recordLoss(deps),
     recordResults: jobs.recordResults(deps),
     recordJob: jobs.recordJob(deps),
+    readPublication: readPublication(deps),
+    recordAsset: recordAsset(deps),
+    readAssetResults: readAssetResults(deps),
     currentPodAttempt: jobs.currentPodAttempt(deps),
     requestStop: jobs.requestStop(deps),
     countJobs: jobs.countJobs(deps),

@@ -1,6 +1,7 @@
 /** The ledger's tables as the code sees them. */
 
 import type { ColumnType, Generated } from 'kysely';
+import type { JobAsset } from '../../workflows/contract/asset.ts';
 import type { Envelope, StagedFile } from '../../workflows/contract/manifest.ts';
 import type { Admission, PaymentState, ProviderListing } from '../../workflows/contract/spec.ts';
 import type { TransactionAttempt, TransactionCall, TransactionOutcome } from './transactions.ts';
@@ -76,6 +77,8 @@ interface JobsTable {
   resources: Json<Readonly<Record<string, number>>>;
   metadata: Json<unknown> | null;
   additional_viewers: Json<readonly string[]>;
+  /** null: the outputs stay results */
+  asset: Json<JobAsset> | null;
   algorithm_started_at: Date | null;
   algorithm_finished_at: Date | null;
   created_at: Generated<Date>;

@@ -1,10 +1,12 @@
-/** The parts of Ocean's contracts that are read. Source: @oceanprotocol/contracts 2.6.0. */
+/** The parts of Ocean's contracts that are read and called. Source: @oceanprotocol/contracts 2.6.0. */
 
 import { Interface } from 'ethers';
 
 export const factoryAbi = new Interface([
   'event NFTCreated(address newTokenAddress, address indexed templateAddress, string tokenName, address indexed admin, string symbol, string tokenURI, bool transferable, address indexed creator)',
+  'event TokenCreated(address indexed newTokenAddress, address indexed templateAddress, string name, string symbol, uint256 cap, address creator)',
   'function erc721List(address) view returns (address)',
+  'function createNftWithErc20((string name, string symbol, uint256 templateIndex, string tokenURI, bool transferable, address owner) nft, (uint256 templateIndex, string[] strings, address[] addresses, uint256[] uints, bytes[] bytess) datatoken) returns (address, address)',
 ]);
 
 export const nftAbi = new Interface([
@@ -13,6 +15,8 @@ export const nftAbi = new Interface([
   'function getMetaData() view returns (string, string, uint8, bool)',
   'function isDeployed(address datatoken) view returns (bool)',
   'function ownerOf(uint256 tokenId) view returns (address)',
+  'function setMetaData(uint8 state, string decryptorUrl, string decryptorAddress, bytes flags, bytes data, bytes32 metaDataHash, (address validatorAddress, uint8 v, bytes32 r, bytes32 s)[] proofs)',
+  'function transferFrom(address from, address to, uint256 tokenId)',
 ]);
 
 export const datatokenAbi = new Interface([

@@ -6,7 +6,7 @@ import type { OutputPolicy } from '../../workflows/contract/outputPolicy.ts';
 import type { AssetSnapshot } from '../../workflows/contract/spec.ts';
 import { findService, parseDdo, type Ddo, type DdoService } from './ddo.ts';
 import type { Decrypter } from './ecies.ts';
-import { parseFileObject, type FileObject } from './fileObject.ts';
+import { parseFileObject, parsePublishedFiles, type FileObject } from './fileObject.ts';
 import { isSameId } from './ids.ts';
 
 const plaintext = z.object({ datatokenAddress: z.string(), nftAddress: z.string(), files: z.array(z.unknown()).min(1) });
@@ -47,7 +47,7 @@ export const readServiceFiles = (ddo: Ddo, service: DdoService, decrypter: Decry
   if (!isSameId(datatokenAddress, service.datatokenAddress) || !isSameId(nftAddress, ddo.nftAddress)) {
     throw notOurs(ddo.did, service.id, 'its files belong to another asset');
   }
-  return files.map(parseFileObject);
+  return files.flatMap((file) => parsePublishedFiles(file, nftAddress));
 };
 
 /** What the publisher of an accepted dataset declares about outputs; nothing for a raw input. A policy that nobody can read was refused. */

@@ -38,6 +38,7 @@ const atOnce = 8;
 
 /** The name that a file is downloaded under, if its source gives one; never a query, which may be a secret. */
 export const nameOfFile = (file: FileObject): string => {
+  if (file.type === 'c2dResult') return file.name.split(/%2F/i).at(-1) ?? '';
   if (file.type !== 'url') return '';
   const last = URL.parse(file.url)?.pathname.split('/').at(-1) ?? '';
   try {

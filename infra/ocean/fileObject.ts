@@ -12,7 +12,23 @@ export interface ContractFunction {
   readonly outputs: readonly unknown[];
 }
 
-export type FileObject =
+/**
+ * A result of a job of this service. Only documents of published assets may name one, and only with the asset they
+ * were found in: it is never read from a request.
+ */
+export interface ResultFile {
+  readonly type: 'c2dResult';
+  readonly jobId: string;
+  /** in the list of the job's results */
+  readonly index: number;
+  /** the asset whose document names it */
+  readonly nftAddress: string;
+  /** empty where the document tells none */
+  readonly name: string;
+}
+
+/** File objects that anybody may write. */
+type PlainFileObject =
   | {
       readonly type: 'url';
       readonly url: string;
@@ -24,6 +40,8 @@ export type FileObject =
   | { readonly type: 'arweave'; readonly transactionId: string; readonly headers: Readonly<Record<string, string>> }
   | { readonly type: 'graphql'; readonly url: string; readonly query: string; readonly headers: Readonly<Record<string, string>> }
   | { readonly type: 'smartcontract'; readonly address: string; readonly chainId: number | null; readonly abi: ContractFunction };
+
+export type FileObject = PlainFileObject | ResultFile;
 
 const invalid = (message: string): JobFailure => new JobFailure('RequestInvalid', message);
 const missingKeys = 'malformed service files, missing required keys.';
@@ -88,14 +106,14 @@ const readAbi = (value: unknown): ContractFunction => {
 const contractAddress = z.string().regex(/^0x[0-9a-fA-F]{40}$/);
 const chainNumber = z.coerce.number().int().positive();
 
-const readContract = (file: Fields): FileObject => {
+const readContract = (file: Fields): PlainFileObject => {
   const address = contractAddress.safeParse(file['address']);
   if (!address.success) throw invalid('malformed smartcontract type, missing contract address');
   const chainId = chainNumber.safeParse(file['chainId']);
   return { type: 'smartcontract', address: address.data, chainId: chainId.success ? chainId.data : null, abi: readAbi(file['abi']) };
 };
 
-const readers: Readonly<Record<FileObject['type'], (file: Fields) => FileObject>> = {
+const readers: Readonly<Record<PlainFileObject['type'], (file: Fields) => PlainFileObject>> = {
   url: (file) => ({
     type: 'url',
     url: readWebUrl(file['url'], missingKeys),
@@ -123,11 +141,50 @@ const readers: Readonly<Record<FileObject['type'], (file: Fields) => FileObject>
  * @param value from a decrypted document or a request; hostile
  * @throws JobFailure RequestInvalid with the texts of Ocean Provider
  */
-export const parseFileObject = (value: unknown): FileObject => {
+export const parseFileObject = (value: unknown): PlainFileObject => {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid('malformed file object.');
   const file = value as Fields;
   const type = file['type'];
   if (typeof type !== 'string') throw invalid(missingKeys);
   if (!Object.hasOwn(readers, type)) throw invalid(`Unsupported type ${type.replaceAll(/[^\w-]/g, '').slice(0, 40)}`);
-  return readers[type as FileObject['type']](file);
+  return readers[type as PlainFileObject['type']](file);
+};
+
+/** As `services[].files` of an asset has results once it is decrypted: all of a job's first `count` results. */
+export interface SealedResults {
+  readonly type: 'c2dResults';
+  readonly jobId: string;
+  readonly count: number;
+  /** of each of them, or absent where there are too many */
+  readonly names?: readonly string[];
+}
+
+/** Many names would cost more on the chain than they are worth; characters of all together. */
+const mostNames = 64;
+const longestNames = 4_096;
+const mostResults = 100_001;
+
+const sealedResults = z.object({
+  type: z.literal('c2dResults'),
+  jobId: z.string().regex(/^[0-9a-f]{32}$/),
+  count: z.number().int().positive().max(mostResults),
+  names: z.array(z.string()).max(mostNames).optional(),
+});
+
+/** @param names of the results in order */
+export const sealResults = (jobId: string, names: readonly string[]): SealedResults => ({
+  ...{ type: 'c2dResults', jobId, count: names.length },
+  ...(names.length > mostNames || names.join('').length > longestNames ? {} : { names }),
+});
+
+/**
+ * Reads an entry of a published service's files, which may stand for many.
+ * @param value decrypted; hostile @param nftAddress of the asset whose document it is
+ * @throws JobFailure RequestInvalid
+ */
+export const parsePublishedFiles = (value: unknown, nftAddress: string): readonly FileObject[] => {
+  const parsed = sealedResults.safeParse(value);
+  if (!parsed.success) return [parseFileObject(value)];
+  const { jobId, count, names } = parsed.data;
+  return Array.from({ length: count }, (_, index) => ({ type: 'c2dResult', jobId, index, nftAddress, name: names?.[index] ?? '' }));
 };

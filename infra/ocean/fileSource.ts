@@ -3,8 +3,9 @@
 import type { Readable } from 'node:stream';
 import type { GuardedFetch, OutboundRequest, OutboundResponse } from '../outbound/guardedFetch.ts';
 import type { ChainReader } from './chains.ts';
+import type { ResultFiles } from './assets/resultFiles.ts';
 import { callContract } from './contractFile.ts';
-import type { FileObject } from './fileObject.ts';
+import type { FileObject, ResultFile } from './fileObject.ts';
 import { SourceFailure } from './sourceFailure.ts';
 
 /** A file's bytes on their way. */
@@ -40,6 +41,8 @@ export interface FileSourceDeps {
   readonly arweaveGateway: string;
   /** by chain id; the first one serves contract files that name no chain */
   readonly chains: ReadonlyMap<number, ChainReader>;
+  /** absent in a process that cannot read results */
+  readonly results?: ResultFiles | undefined;
 }
 
 type Parameters = Readonly<Record<string, unknown>>;
@@ -76,7 +79,7 @@ const encodePath = (text: string): string => {
   return parts.map(encodeURIComponent).join('/');
 };
 
-type WebFile = Exclude<FileObject, { readonly type: 'smartcontract' }>;
+type WebFile = Exclude<FileObject, { readonly type: 'smartcontract' | 'c2dResult' }>;
 
 const postJson = (url: string, headers: Readonly<Record<string, string>>, body: unknown): OutboundRequest => ({
   url,
@@ -136,9 +139,15 @@ export const translate = (err: unknown): never => {
   throw new SourceFailure(isRefused ? 'permanent' : 'transient', message, err);
 };
 
+const openResult = (results: ResultFiles | undefined, file: ResultFile, start: number): Promise<OpenedFile> => {
+  if (results === undefined) throw new SourceFailure('permanent', 'results of jobs cannot be read here');
+  return results.open(file, start);
+};
+
 /** A file source over the guarded way out. */
 export const createFileSource = (deps: FileSourceDeps): FileSource => ({
   open: async (file, options) => {
+    if (file.type === 'c2dResult') return openResult(deps.results, file, options.start);
     if (file.type === 'smartcontract') return callContract(file, options.userdata, deps.chains);
     try {
       return readOpened(await deps.guardedFetch(requestOf(file, options, deps), options.signal), options.start);

@@ -6,6 +6,7 @@ import type { JobFailure } from '../../workflows/contract/failures.ts';
 import type { Admission, AssetSnapshot, JobSpec, PaymentTerms } from '../../workflows/contract/spec.ts';
 import { accessListAbi } from './abi.ts';
 import { createAccess, type Access } from './access.ts';
+import type { ResultFiles } from './assets/resultFiles.ts';
 import { createAdmission, type AdmissionDeps } from './admission.ts';
 import { filesOfSnapshot } from './assetFiles.ts';
 import { createAssetResolver } from './assetResolver.ts';
@@ -39,6 +40,8 @@ export interface OceanSettings {
   readonly ipfsGateway: string;
   readonly arweaveGateway: string;
   readonly guardedFetch: GuardedFetch;
+  /** reads files of assets that jobs made; absent in a process that needs none */
+  readonly results?: ResultFiles | undefined;
   /** largest algorithm file whose checksum is computed for trust rules; default 100 MiB */
   readonly longestChecksumBytes?: number;
 }
@@ -99,7 +102,7 @@ export const connectOcean = (settings: OceanSettings): Ocean => {
   const decrypter = createDecrypter(keys);
   const assets = new Map([...chains].map(([chainId, chain]) => [chainId, createOnChainAssets(chain, decrypter)]));
   const resolver = createAssetResolver({ chains: assets, metadataCacheUrl });
-  const fileSource = createFileSource({ guardedFetch, ipfsGateway, arweaveGateway, chains });
+  const fileSource = createFileSource({ guardedFetch, ipfsGateway, arweaveGateway, chains, results: settings.results });
   const checksums = createFileChecksums(fileSource, {
     longestBytes: settings.longestChecksumBytes ?? defaultChecksumBytes,
     timeoutMs: requestTimeoutMs,

@@ -1,17 +1,22 @@
 /** The Ocean side from configuration. */
 
+import type { ResultFiles } from './assets/resultFiles.ts';
 import { createGuardedFetch } from '../outbound/guardedFetch.ts';
 import type { OceanConfig } from './keys.ts';
 import { connectOcean, type Ocean } from './ocean.ts';
 
-/** Connects as configured; nothing is awaited, so it also succeeds while a chain is away. */
-export const openOcean = (config: OceanConfig): Ocean =>
+/**
+ * Connects as configured; nothing is awaited, so it also succeeds while a chain is away.
+ * @param results reads files of assets that jobs made; for processes that hand files out
+ */
+export const openOcean = (config: OceanConfig, results?: ResultFiles): Ocean =>
   connectOcean({
     chains: config.C2D_CHAINS,
     providerPrivateKey: config.C2D_PROVIDER_PRIVATE_KEY,
     formerProviderPrivateKeys: config.C2D_FORMER_PROVIDER_PRIVATE_KEYS,
     metadataCacheUrl: config.C2D_METADATA_CACHE_URL,
     providerMetadataUrls: config.C2D_OPERATOR_METADATA_URLS,
+    results,
     ipfsGateway: config.C2D_IPFS_GATEWAY,
     arweaveGateway: config.C2D_ARWEAVE_GATEWAY,
     guardedFetch: createGuardedFetch({

@@ -61,6 +61,7 @@ export const jobRefOf = (spec: JobSpec, environment: ComputeEnvironment, heartbe
     environmentId: environment.id,
     place: spec.surface === 'selfTest' ? null : { kind: spec.isFree ? 'free' : 'paid', consumerKey: consumerKeyOf(spec.consumerAddress) },
     heartbeatSeconds,
+    ...(spec.asset === undefined ? {} : { makesAsset: true }),
     limits: {
       queueSeconds: spec.queueMaxWaitTime === 0 ? racingSeconds : Math.min(spec.queueMaxWaitTime, maxQueueTime),
       createSeconds: limits.createSeconds,

@@ -1,6 +1,7 @@
 /** Builders of jobs: say what matters, the rest is plausible. */
 
 import { randomBytes } from 'node:crypto';
+import type { AssetRequest } from '../../workflows/contract/asset.ts';
 import type { JobRef } from '../../workflows/contract/job.ts';
 import type { Admission, AlgorithmRequest, AssetSnapshot, DatasetRequest, JobSpec, PaymentTerms } from '../../workflows/contract/spec.ts';
 
@@ -29,6 +30,16 @@ export const anAlgorithmRequest = (over: Partial<AlgorithmRequest> = {}): Algori
   userdata: null,
   algocustomdata: null,
   envs: {},
+  ...over,
+});
+
+export const anAssetRequest = (over: Partial<AssetRequest> = {}): AssetRequest => ({
+  owner: anAddress(),
+  allow: [],
+  services: ['access'],
+  compute: { allowRawAlgorithm: false, publisherTrustedAlgorithms: [], publisherTrustedAlgorithmPublishers: [] },
+  withLog: false,
+  metadata: { name: 'some results', description: 'of a job', author: 'somebody', license: 'none', tags: [] },
   ...over,
 });
 

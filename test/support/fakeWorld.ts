@@ -7,6 +7,8 @@ import { ActivityNotFoundError, type Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { OverdueJob } from '../../activities/expireJobs.ts';
 import type { ActivityDeps } from '../../activities/index.ts';
+import { askedAsset, type JobAsset } from '../../workflows/contract/asset.ts';
+import type { PublishAssetDeps } from '../../activities/publishAsset.ts';
 import type { FailureType, JobFailure } from '../../workflows/contract/failures.ts';
 import { jobWorkflowId, phaseActivityId, podName } from '../../workflows/contract/ids.ts';
 import type { AgentPhase, AlgorithmExit, JobRecord, PodRef } from '../../workflows/contract/job.ts';
@@ -16,7 +18,7 @@ import type { KnownClaims, Position } from '../../workflows/contract/queue.ts';
 import type { Admission, JobSpec, PaymentTerms } from '../../workflows/contract/spec.ts';
 import type { SealVerdict } from '../../workflows/contract/seal.ts';
 import { openWorkflows } from '../../workers/orchestrator/openWorkflows.ts';
-import { aJobRef, aSpec, anAdmission } from './builders.ts';
+import { aJobRef, aSpec, anAdmission, anAssetRequest } from './builders.ts';
 
 /** What a fake agent may say. */
 export interface FakeAgent {
@@ -71,6 +73,10 @@ export class FakeWorld {
   /** what self-tests found out, in order */
   readonly verdicts: (SealVerdict & { readonly environmentId: string })[] = [];
   selfTestFailure: JobFailure | undefined;
+  /** thrown by the next makings of an asset, in order */
+  readonly assetFailures: JobFailure[] = [];
+  /** what was told of assets, in order */
+  readonly assets: JobAsset[] = [];
   /** what every algorithm writes */
   log = '';
   /** how many places every environment has; the queues that give them out are real */
@@ -165,6 +171,7 @@ export class FakeWorld {
       selfTestLogs: { readLog: async () => ({ bytes: Buffer.from(this.log) }) },
       verdictCounts: { inc: () => undefined },
       refusals: { refuseJob: async (jobId, refusal) => void this.refusals.push({ jobId, ...refusal }) },
+      ...this.assetDeps(),
       workflows: openWorkflows(this.client),
       retention: {
         expiredJobs: async (limit, after) => {
@@ -182,6 +189,34 @@ export class FakeWorld {
 
   private admissionOf(spec: JobSpec): Admission {
     return anAdmission(spec, { runSeconds: this.runSeconds, payment: this.terms });
+  }
+
+  private assetDeps(): PublishAssetDeps {
+    return {
+      publications: {
+        readPublication: async (jobId) => {
+          const spec = aSpec({ jobId, asset: anAssetRequest() });
+          const results = [{ index: 0, filename: 'out', filesize: 1, type: 'output' as const, n: 0, sha256: 'a'.repeat(64) }];
+          const asset = this.assets.at(-1) ?? askedAsset;
+          return { spec, admission: anAdmission(spec), results, startedAtMs: 1, finishedAtMs: 2, asset };
+        },
+        recordAsset: async (_jobId, asset) => void this.assets.push(asset),
+      },
+      assetTermsOf: () => ({
+        ...{ chainId: 8996, serviceEndpoint: 'http://127.0.0.1', orderSeconds: 0, nftTemplate: 1, datatokenTemplate: 1 },
+      }),
+      assetMaker: {
+        sender: `0x${'5'.repeat(40)}`,
+        createTokens: async () => {
+          const failure = this.assetFailures.shift();
+          if (failure !== undefined) throw failure;
+          return { nftAddress: `0x${'1'.repeat(40)}`, datatokenAddress: `0x${'2'.repeat(40)}`, hash: '0xcreate' };
+        },
+        writeDocument: async () => ({ did: 'did:op:new', hash: '0xmetadata' }),
+        handOver: async () => '0xtransfer',
+      },
+      assetCounts: { inc: () => undefined },
+    };
   }
 
   private readonly attempts = new Map<string, number>();

@@ -8,6 +8,7 @@ import { outputRulesOf } from '../../infra/environments/outputPolicy.ts';
 import { connectLedger } from '../../infra/ledger/connect.ts';
 import { createLedger } from '../../infra/ledger/ledger.ts';
 import { declaredPolicyOf, filesOfSnapshot } from '../../infra/ocean/assetFiles.ts';
+import { createResultFiles } from '../../infra/ocean/assets/resultFiles.ts';
 import { openChain } from '../../infra/ocean/chains.ts';
 import { createDecrypter } from '../../infra/ocean/ecies.ts';
 import { parseFileObject } from '../../infra/ocean/fileObject.ts';
@@ -72,6 +73,7 @@ const createApp = (
         ipfsGateway: config.C2D_IPFS_GATEWAY,
         arweaveGateway: config.C2D_ARWEAVE_GATEWAY,
         chains: new Map(chains.map((chain) => [chain.config.chainId, chain])),
+        results: createResultFiles({ ledger, store }),
       }),
     ),
     store,

@@ -9,6 +9,7 @@ import { NativeConnection } from '@temporalio/worker';
 import type { BeginSelfTestDeps } from '../../activities/beginSelfTest.ts';
 import type { ExpireJobsDeps } from '../../activities/expireJobs.ts';
 import { createActivities, type ActivityDeps } from '../../activities/index.ts';
+import type { PublishAssetDeps } from '../../activities/publishAsset.ts';
 import type { RecordVerdictDeps } from '../../activities/recordVerdict.ts';
 import { createKeyring, type Keyring } from '../../infra/crypto/keyring.ts';
 import { createPodTokens } from '../../infra/crypto/podToken.ts';
@@ -17,6 +18,7 @@ import { withdrawalOf } from '../../infra/environments/standing.ts';
 import { connectLedger, migrateLedger } from '../../infra/ledger/connect.ts';
 import { createLedger, type Ledger } from '../../infra/ledger/ledger.ts';
 import { createManifests, type Manifests } from '../../infra/manifest/manifests.ts';
+import { createAssetMaker, type AssetMaker } from '../../infra/ocean/assets/assetMaker.ts';
 import { createEscrow, type Escrow } from '../../infra/ocean/escrow/escrow.ts';
 import type { Ocean } from '../../infra/ocean/ocean.ts';
 import { openOcean } from '../../infra/ocean/openOcean.ts';
@@ -55,6 +57,7 @@ interface Adapters {
   readonly manifests: Manifests;
   readonly ocean: Pick<Ocean, 'admit' | 'guardedFetch'>;
   readonly escrow: Escrow;
+  readonly assetMaker: AssetMaker;
   readonly pods: PodRuntime;
   readonly workflows: OpenWorkflows;
   readonly queues: PlaceQueues;
@@ -112,8 +115,25 @@ const countExpiries = (registry: Registry): ExpireJobsDeps['expiryCounts'] =>
     registers: [registry],
   });
 
+/** What assets are made of and with. */
+const joinAssets = ({ ledger, assetMaker, registry }: Adapters, environmentOf: (id: string) => ComputeEnvironment): PublishAssetDeps => ({
+  publications: ledger,
+  assetMaker,
+  assetTermsOf(environmentId) {
+    const { assets } = environmentOf(environmentId);
+    if (assets === undefined) throw new JobFailure('RequestInvalid', `environment ${environmentId} makes no assets any more`);
+    return assets;
+  },
+  assetCounts: new Counter({
+    name: 'c2d_assets_total',
+    help: 'Outputs of jobs that became an asset, or failed to, by outcome: published or failed',
+    labelNames: ['outcome'],
+    registers: [registry],
+  }),
+});
+
 const joinActivities = (adapters: Adapters): ActivityDeps => {
-  const { ledger, manifests, ocean, escrow, pods, workflows, queues, starter, keyring, environments, config } = adapters;
+  const { ledger, manifests, ocean, escrow, assetMaker, pods, workflows, queues, starter, keyring, environments, config } = adapters;
   const environmentOf = (id: string): ComputeEnvironment => {
     const environment = findEnvironment(environments, id);
     if (environment === undefined) throw new JobFailure('RequestInvalid', notOffered(id));
@@ -125,7 +145,15 @@ const joinActivities = (adapters: Adapters): ActivityDeps => {
     orders: {
       async admit(spec) {
         const environment = environmentOf(spec.environmentId);
-        return { ...(await ocean.admit(spec, environment)), store: environment.storage };
+        const chainId = spec.asset && environment.assets?.chainId;
+        // the verdict on the orders comes first, also where both are bad
+        const [admission, funds] = await Promise.allSettled([
+          ocean.admit(spec, environment),
+          chainId === undefined ? Promise.resolve() : assetMaker.requireFunds(chainId),
+        ]);
+        if (admission.status === 'rejected') throw admission.reason;
+        if (funds.status === 'rejected') throw funds.reason;
+        return { ...admission.value, store: environment.storage };
       },
     },
     vacancies: {
@@ -192,6 +220,7 @@ const joinActivities = (adapters: Adapters): ActivityDeps => {
     storedFiles: adapters.storedFiles,
     expiryCounts: countExpiries(adapters.registry),
     ...joinSelfTests(adapters, environmentOf),
+    ...joinAssets(adapters, environmentOf),
   };
 };
 
@@ -207,14 +236,13 @@ const start = async (): Promise<RunningProcess> => {
   const temporal = connectTemporal(config, keyring);
   if (config.C2D_REGISTER_SEARCH_ATTRIBUTES) await ensureSearchAttributes(temporal.connection, config.C2D_TEMPORAL_NAMESPACE);
   const ocean = openOcean(config);
-  const transactions = createTransactions({
-    nodes: new Map(config.C2D_CHAINS.map((chain) => [chain.chainId, openNode(chain)])),
-    ...{ ledger, privateKey: config.C2D_PROVIDER_PRIVATE_KEY },
-  });
+  const nodes = new Map(config.C2D_CHAINS.map((chain) => [chain.chainId, openNode(chain)]));
+  const transactions = createTransactions({ nodes, ledger, privateKey: config.C2D_PROVIDER_PRIVATE_KEY });
   const opened = await openPods(config);
   const { pods, clusterUrl } = opened;
   const registry = new Registry();
   const storedFiles = openStores(config, { uploads: uploadsIn(ledger) });
+  const assetMaker = createAssetMaker({ transactions, nodes, publicKey: ocean.nodePublicKey });
 
   const environments = config.C2D_ENVIRONMENTS;
   const native = await NativeConnection.connect(connectionOptions(config));
@@ -228,7 +256,8 @@ const start = async (): Promise<RunningProcess> => {
       joinActivities({
         manifests: createManifests({ ledger, privateKey: config.C2D_PROVIDER_PRIVATE_KEY, version }),
         escrow: createEscrow(transactions),
-        ...{ ledger, ocean, pods, keyring, environments, config, clusterUrl, registry, storedFiles, owner: ocean.providerAddress },
+        ...{ ledger, ocean, assetMaker, pods, keyring, environments, config, clusterUrl, registry, storedFiles },
+        owner: ocean.providerAddress,
         workflows: openWorkflows(temporal.client),
         queues: createPlaceQueues({ client: temporal.client, maxJobsOf: (queue) => maxJobsOf(environments, queue) }),
         starter: createJobStarter({ client: temporal.client, heartbeatSeconds: config.C2D_SILENCE_SECONDS }),

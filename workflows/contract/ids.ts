@@ -12,6 +12,9 @@ export const orchestratorQueue = 'c2d-orchestrator';
 /** Workflow id of a job; one job is one workflow. */
 export const jobWorkflowId = (jobId: string): string => `${jobWorkflowPrefix}${jobId}`;
 
+/** Workflow id of the publication of a job's outputs as an asset. */
+export const assetWorkflowId = (jobId: string): string => `c2d-asset/${jobId}`;
+
 /** Workflow id of an environment's queue for one kind of job. */
 export const queueWorkflowId = ({ environmentId, kind }: QueueRef): string => `c2d-queue/${environmentId}/${kind}`;
 

@@ -47,6 +47,8 @@ export interface JobRef {
   readonly limits: JobLimits;
   /** seconds between two signs of life after which a silent pod is looked at */
   readonly heartbeatSeconds: number;
+  /** the outputs become an asset once the job has finished */
+  readonly makesAsset?: true;
 }
 
 /** The verdict on an accepted job. */

@@ -1,5 +1,7 @@
 /** What a consumer asked for and what was found when it was checked. Kept in the ledger, never in a history. */
 
+import type { AssetRequest } from './asset.ts';
+
 /** One dataset of a request: a published asset's service, or (where the environment permits) a bare file object. */
 export interface DatasetRequest {
   readonly documentId: string | null;
@@ -101,6 +103,8 @@ export interface JobSpec {
   readonly additionalViewers: readonly string[];
   /** operator surface only */
   readonly provider?: ProviderTerms;
+  /** present: the outputs become an asset once the job has finished */
+  readonly asset?: AssetRequest;
   /** for the algorithm's image. The ledger keeps them apart from the rest, only until the job ends, and hands them out by themselves */
   readonly registryCredentials?: RegistryCredentials;
   /** absent: results are stored as they are */

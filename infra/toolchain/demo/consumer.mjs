@@ -56,6 +56,14 @@ const createTokens = async (name) => {
   return { nftAddress: created('NFTCreated'), datatokenAddress: created('TokenCreated') };
 };
 
+/** What the owner of an asset without a price does to have others use it free of charge. */
+const offerForFree = async ({ datatokenAddress }) => {
+  const datatoken = new ocean.Datatoken(signer, chainId);
+  // unlike the factory, the datatoken takes base units
+  const terms = { maxTokens: String(10n ** 18n), maxBalance: String(10n ** 20n), withMint: true, allowedSwapper: ocean.ZERO_ADDRESS };
+  await (await datatoken.createDispenser(datatokenAddress, ownAddress, config.dispenserAddress, terms)).wait();
+};
+
 const encryptFiles = async ({ nftAddress, datatokenAddress, files }) => {
   const encrypted = await client.encrypt({ nftAddress, datatokenAddress, files }, chainId, apiUrl, signer);
   // the library hands the answer on whatever its status was
@@ -191,6 +199,7 @@ const signedCalls = {
   writeDocument,
   setState,
   fundEscrow,
+  offerForFree,
   placeOrder,
   computeStart: ({ environment, datasets, algorithm, maxJobDuration, token, resources, metadata, additionalViewers, queueMaxWaitTime }) =>
     client.computeStart(

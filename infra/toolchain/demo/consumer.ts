@@ -69,6 +69,8 @@ export interface Consumer {
     allowance: string;
     lockSeconds: number;
   }): Promise<{ isValid: boolean; message: string }>;
+  /** lets anybody have datatokens of an own asset that has no price yet */
+  offerForFree(request: { datatokenAddress: string }): Promise<void>;
   initializeCompute(request: StartRequest & Terms): Promise<Quote>;
   /** @returns hash of the transaction to name in the start request */
   placeOrder(request: { asset: PublishedAsset; quote: Quote['algorithm']; consumerAddress: string }): Promise<string>;
@@ -196,6 +198,7 @@ const createConsumer = (child: ChildProcess, pending: Map<number, Pending>, addr
     writeDocument: (request) => call('writeDocument', request),
     setState: (request) => call('setState', request),
     fundEscrow: (request) => call('fundEscrow', request),
+    offerForFree: (request) => call('offerForFree', request),
     initializeCompute: (request) => call('initializeCompute', withDefaults(request)),
     placeOrder: (request) => call('placeOrder', request),
     computeStart: (request) => call('computeStart', withDefaults(request)),

@@ -47,6 +47,7 @@ export const aJobRow = (over: Partial<JobRow> = {}): JobRow => ({
   resources: { cpu: 1, ram: 1, disk: 1 },
   metadata: null,
   additionalViewers: [],
+  asset: null,
   algorithmStartedAtMs: null,
   algorithmFinishedAtMs: null,
   createdAtMs: 1_742_291_065_119,

@@ -1,5 +1,6 @@
 import type { JobDetails } from '../../../api/v1/schemas.ts';
 import { computeEnvironments } from '../../../infra/environments/environments.ts';
+import { askedAsset } from '../../../workflows/contract/asset.ts';
 import { aJobId } from '../../support/builders.ts';
 import { openCaller, openSurface, problemIn, startOne, type Caller, type Surface } from './support/surface.ts';
 
@@ -9,7 +10,12 @@ let bob: Caller;
 const day = 86_400;
 beforeAll(async () => {
   surface = await openSurface({
-    environments: computeEnvironments.parse([{ id: 'small', free: {}, storageExpiry: 7 * day, maxStorageExpiry: 30 * day }]),
+    environments: computeEnvironments.parse([
+      {
+        ...{ id: 'small', free: {}, storageExpiry: 7 * day, maxStorageExpiry: 30 * day },
+        assets: { chainId: 8996, serviceEndpoint: 'http://127.0.0.1:8000', freeJobs: true },
+      },
+    ]),
   });
   [alice, bob] = [await openCaller(surface), await openCaller(surface)];
 });
@@ -69,6 +75,22 @@ describe('how long results are kept', () => {
     for (const answer of [await keep(bob, id, inSeconds(60)), await drop(bob, id), await drop(alice, aJobId())])
       expect(answer.status).toBe(404);
     expect((await bob.call(`/api/v1/jobs/${id}/results`)).status).toBe(200);
+  });
+});
+
+describe('results that are the files of an asset', () => {
+  test('have no end, and who would move it or delete them is told why', async () => {
+    const id = await startOne(alice, { publishOutput: {} });
+    await surface.finish(id, { 'out.txt': 'result' });
+    const made = { state: 'published' as const, chainId: 8996, did: 'did:op:new', nftAddress: `0x${'2'.repeat(40)}` };
+    await surface.ledger.recordAsset(id, { ...askedAsset, ...made });
+    for (const answer of [await keep(alice, id, inSeconds(60)), await drop(alice, id)]) {
+      expect([answer.status, problemIn(answer).code]).toEqual([409, 'ResultsPublished']);
+      expect(problemIn(answer).detail).toContain('did:op:new');
+    }
+    expect((await alice.call(`/api/v1/jobs/${id}`)).body).toMatchObject({ ended: true, expiresAt: null, asset: made });
+    expect((await alice.call(`/api/v1/jobs/${id}/results`)).body).toMatchObject({ expiresAt: null, results: [{ name: 'out.txt' }] });
+    expect((await alice.call(`/api/v1/jobs/${id}/results/0`)).text).toBe('result');
   });
 });
 

@@ -1,6 +1,7 @@
 import type { JobSpec } from '../../../workflows/contract/spec.ts';
 import { createLedger } from '../../../infra/ledger/ledger.ts';
-import { aSpec, anAdmission } from '../../support/builders.ts';
+import { askedAsset } from '../../../workflows/contract/asset.ts';
+import { aSpec, anAdmission, anAssetRequest } from '../../support/builders.ts';
 import { openTestLedger, type TestLedger } from '../../support/databases.ts';
 
 let test_: TestLedger;
@@ -69,6 +70,38 @@ describe('the end of results', () => {
     const running = aSpec();
     await ledger.reserveKeyedJob({ spec: running, requestDigest: 'a' });
     expect(await ledger.setExpiry(running.jobId, until)).toBe(false);
+  });
+});
+
+describe('results that are the files of an asset', () => {
+  const nftAddress = `0x${'2'.repeat(40)}`;
+  const published = { ...askedAsset, state: 'published' as const, chainId: 8996, did: 'did:op:new', nftAddress };
+
+  test.each<[string, Partial<typeof published>]>([
+    ['published', {}],
+    ['on their way, with an NFT already', { state: 'publishing' as never, did: null as never }],
+  ])('%s neither expire nor are moved or removed', async (_name, over) => {
+    const { ledger } = test_;
+    const { jobId } = await endedJob({ asset: anAssetRequest() });
+    await ledger.recordAsset(jobId, { ...published, ...over });
+    const until = new Date(Date.now() + 3_600_000);
+    expect([await ledger.setExpiry(jobId, until), await ledger.setExpiry(jobId, null)]).toEqual([false, false]);
+    expect(await ledger.expiredJobs(10, null)).toEqual([]);
+    await ledger.reduceJob(jobId);
+    await ledger.recordFilesRemoved(jobId);
+    expect(await rowOf(jobId)).toMatchObject({ expires_at: null, reduced_at: null, files_removed_at: null });
+    expect(await ledger.readJob(jobId)).toMatchObject({ expiresAtMs: null, results: [result], asset: { nftAddress } });
+    expect(await ledger.readAssetResults(jobId)).toEqual({ nftAddress, podAttempt: 1, results: [result] });
+  });
+
+  test('expire like others while there is no NFT', async () => {
+    const { ledger } = test_;
+    const { jobId } = await endedJob({ asset: anAssetRequest() });
+    await ledger.recordAsset(jobId, { ...askedAsset, state: 'publishing', chainId: 8996 });
+    expect((await ledger.readJob(jobId))?.expiresAtMs).toBeGreaterThan(Date.now());
+    expect(await ledger.readPublication(jobId)).toMatchObject({ results: [result] });
+    expect(await ledger.setExpiry(jobId, null)).toBe(true);
+    expect(await ledger.readPublication(jobId)).toMatchObject({ results: [] });
   });
 });
 
