@@ -5,7 +5,8 @@ import type { V1Pod } from '@kubernetes/client-node';
 import type { PodRef } from '../../workflows/contract/job.ts';
 import type { PodOutcome, PodWatch } from '../../workflows/contract/pod.ts';
 import type { ClusterClient, PodEvent } from './clusterClient.ts';
-import { kubernetesOutcome } from './kubernetesOutcome.ts';
+import { withImage } from './imageId.ts';
+import { imageIdOf, kubernetesOutcome } from './kubernetesOutcome.ts';
 import { listedPodOf } from './podLabels.ts';
 
 export interface KubernetesWatchDeps {
@@ -75,7 +76,8 @@ const watchFrom = async (start: string, { cluster, labelSelector, signal, known,
     }
     resourceVersion = pod.metadata?.resourceVersion ?? resourceVersion;
     if (type === 'DELETED') {
-      const name = pod.metadata?.name ?? '';
+      // the last state of a pod may be the first that tells its image
+      const name = tell(pod, known, onChange) ?? '';
       const gone = known.get(name);
       if (gone !== undefined) forget(name, gone, known, onChange);
     } else if (type !== 'BOOKMARK') tell(pod, known, onChange);
@@ -89,7 +91,7 @@ const tell = (pod: V1Pod, known: Map<string, PodRef>, onChange: KubernetesWatchD
   const name = pod.metadata?.name;
   if (listed === undefined || name === undefined) return undefined;
   known.set(name, listed.pod);
-  onChange(listed.pod, kubernetesOutcome(pod, Date.now()));
+  onChange(listed.pod, withImage(kubernetesOutcome(pod, Date.now()), imageIdOf(pod)));
   return name;
 };
 

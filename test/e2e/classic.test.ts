@@ -1,9 +1,12 @@
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HDNodeWallet, Wallet, getCreateAddress } from 'ethers';
 import { loadArtifact } from '../../infra/toolchain/chain/artifacts.ts';
 import { send } from '../../infra/toolchain/chain/send.ts';
 import { ensureClients } from '../../infra/toolchain/clients.ts';
 import { findFreePorts } from '../../infra/toolchain/program.ts';
+import { startCli, type RunningCli } from '../api/cli/support/runCli.ts';
 import { startClassicConsumer, type ClassicConsumer } from '../support/classicConsumer.ts';
 import { useOwnStack } from '../support/ownStack.ts';
 import { fundWallet } from '../support/people.ts';
@@ -116,6 +119,13 @@ describeOnEngine('the classic API, with the unmodified client library of its gen
   const order = (item: Item, { datatokenAddress }: Published, to = consumer) =>
     person.call<string>('order', { item, datatokenAddress, consumer: to });
 
+  /** This generation's clients see a log at the end only; the command line sees the same job's as it grows. */
+  const followLog = async (jobId: string): Promise<RunningCli> => {
+    const { scene } = own();
+    const keyFile = path.join(scene.folder, 'key');
+    await writeFile(keyFile, wallet.privateKey, { mode: 0o600 });
+    return startCli(['logs', '-f', jobId], { env: { C2D_URL: scene.stack.apiUrl, C2D_KEY_FILE: keyFile } });
+  };
   const start = async (request: object): Promise<Job> => {
     const [job] = (await person.call<Job[] | null>('computeStart', { environment: 'local', ...request })) ?? [];
     if (job === undefined) throw new Error('the job was refused');
@@ -191,10 +201,13 @@ describeOnEngine('the classic API, with the unmodified client library of its gen
       const { datasets } = await quote([nameAsset(dataset)], algorithm);
       const { jobId } = await start({ dataset: nameAsset(dataset, await order(datasets[0]!, dataset)), algorithm });
       await awaitJob(jobId, ({ status }) => status === 40);
+      const following = await followLog(jobId);
+      await following.saw('waiting');
       await expect(person.call('computeStop', { did: dataset.did, jobId })).resolves.toMatchObject([{ jobId, stopreq: 1 }]);
       const ended = await awaitEnd(jobId);
       expect(ended).toMatchObject({ status: 80, statusText: 'Job stopped' });
       expect(await readResults(ended)).toMatchObject({ 'algorithm.log': 'waiting\n' });
+      expect(await following.end).toMatchObject({ code: 0, stdout: 'waiting\n' });
     },
     2 * patienceMs,
   ); // prettier-ignore

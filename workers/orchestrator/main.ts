@@ -268,7 +268,7 @@ const start = async (): Promise<RunningProcess> => {
   });
   const running = worker.run();
   const onProblem = (err: unknown): void => logger.warn({ err }, 'a changed pod is looked at later only');
-  const podWatch = config.C2D_POD_WATCH ? pods.watch?.(createPodWatch({ activity: temporal.client.activity, onProblem })) : undefined;
+  const podWatch = config.C2D_POD_WATCH ? pods.watch?.(createPodWatch({ activity: temporal.client.activity, images: ledger, onProblem })) : undefined;
   await ensureReaper(temporal.client, { everySeconds: config.C2D_REAPER_SECONDS, graceSeconds: config.C2D_REAPER_GRACE_SECONDS });
   await ensureRetention(temporal.client, { everySeconds: config.C2D_RETENTION_SECONDS });
   const seals = await ledger.readSeals();

@@ -1,19 +1,20 @@
-/** Turns changes of pods into prompt looks at them: correctness never depends on it. */
+/** Turns changes of pods into prompt looks at them, and notes their images: correctness never depends on it. */
 
 import { ActivityNotFoundError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
+import { noteImage, type ImageNotesDeps } from '../../activities/noteImage.ts';
 import type { FailureType } from '../../workflows/contract/failures.ts';
 import { jobWorkflowId, phaseActivityId, podName } from '../../workflows/contract/ids.ts';
 import type { AgentPhase, PodRef } from '../../workflows/contract/job.ts';
 import type { PodOutcome } from '../../workflows/contract/pod.ts';
 
 /** What pokes need. */
-export interface PodWatchDeps {
+export interface PodWatchDeps extends ImageNotesDeps {
   /** Temporal's completion client */
   readonly activity: {
     fail(address: { readonly workflowId: string; readonly activityId: string }, failure: ApplicationFailure): Promise<void>;
   };
-  /** told of a poke that could not be delivered; whoever waits finds out by itself, later */
+  /** told of what could not be delivered; whoever waits finds out by itself, later */
   readonly onProblem: (err: unknown) => void;
 }
 
@@ -40,11 +41,21 @@ const rememberedPods = 20_000;
 
 /**
  * Called with each change of a pod; has the phase that waits for it look again, at once, when that would find something
- * new. The look itself decides: what was seen here is not passed on. Several orchestrators may do the same.
+ * new. The look itself decides: what was seen here is not passed on, but for the image, which a node often tells only
+ * when a short algorithm is over and nobody looks any more. Several orchestrators may do the same.
  */
-export const createPodWatch = ({ activity, onProblem }: PodWatchDeps): ((pod: PodRef, outcome: PodOutcome) => void) => {
+export const createPodWatch = ({ activity, images, onProblem }: PodWatchDeps): ((pod: PodRef, outcome: PodOutcome) => void) => {
   const seen = new Map<string, string>();
+  const noted = new Set<string>();
+  const noteOnce = (pod: PodRef, outcome: PodOutcome): void => {
+    const isNews = 'image' in outcome && outcome.image !== undefined && !noted.has(podName(pod));
+    if (!isNews) return;
+    if (noted.size >= rememberedPods) noted.clear();
+    noted.add(podName(pod));
+    noteImage({ images }, pod, outcome).catch(onProblem);
+  };
   return (pod, outcome) => {
+    noteOnce(pod, outcome);
     const phases = phasesConcerned(outcome);
     const name = podName(pod);
     const news = phases.length === 0 ? '' : outcome.kind === 'lost' ? 'lost' : JSON.stringify(outcome);

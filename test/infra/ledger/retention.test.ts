@@ -91,7 +91,7 @@ describe('results that are the files of an asset', () => {
     await ledger.recordFilesRemoved(jobId);
     expect(await rowOf(jobId)).toMatchObject({ expires_at: null, reduced_at: null, files_removed_at: null });
     expect(await ledger.readJob(jobId)).toMatchObject({ expiresAtMs: null, results: [result], asset: { nftAddress } });
-    expect(await ledger.readAssetResults(jobId)).toEqual({ nftAddress, podAttempt: 1, results: [result] });
+    expect(await ledger.readAssetResults(jobId)).toEqual({ nftAddress, podAttempt: 1, store: 'default', results: [result] });
   });
 
   test('expire like others while there is no NFT', async () => {

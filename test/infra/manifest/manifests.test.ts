@@ -19,7 +19,8 @@ beforeAll(async () => {
 });
 afterAll(() => opened.close());
 
-const manifestsWith = (privateKey = key, version = '1.2.3') => createManifests({ ledger: opened.ledger, privateKey, version });
+const manifestsWith = (privateKey = key, version = '1.2.3') =>
+  createManifests({ ledger: opened.ledger, privateKey, version, imagePatienceMs: 300 });
 const results: readonly ResultEntry[] = [
   { index: 0, filename: 'a%2Fb.csv', filesize: 5, type: 'output', n: 0, sha256: digestOf('hello') },
   { index: 1, filename: 'algorithm.log', filesize: 0, type: 'algorithmLog', n: 1, sha256: digestOf('') },
@@ -28,7 +29,7 @@ const staged: readonly StagedFile[] = [{ path: 'inputs/abc/0', role: 'input', si
 const ran = `sha256:${'7'.repeat(64)}`;
 
 /** A job that has ended with results. */
-const endedJob = async (over: Parameters<typeof aSpec>[0] = {}): Promise<string> => {
+const endedJob = async (over: Parameters<typeof aSpec>[0] = {}, image: string | null = ran): Promise<string> => {
   const { ledger } = opened;
   const spec = aSpec({ datasets: [aDatasetRequest(), aDatasetRequest()], ...over });
   const { jobId } = spec;
@@ -36,7 +37,7 @@ const endedJob = async (over: Parameters<typeof aSpec>[0] = {}): Promise<string>
   await ledger.acceptJob(jobId, anAdmission(spec));
   await ledger.beginPodAttempt({ jobId, podAttempt: 1, hasPlace: false });
   await ledger.recordStagedFiles({ jobId, podAttempt: 1, files: staged });
-  await ledger.recordImage({ jobId, podAttempt: 1, image: ran });
+  if (image !== null) await ledger.recordImage({ jobId, podAttempt: 1, image });
   await ledger.recordProgress({ jobId, podAttempt: 1, status: 40, reason: 'runs', algorithmStartedAtMs: 1_000 });
   await ledger.recordResults({ jobId, podAttempt: 1, results });
   const end = { status: 82, reason: 'exit code 3', exitCode: 3, oomKilled: false };
@@ -141,6 +142,16 @@ describe('a manifest', () => {
     const admission = { ...facts.admission, container: { ...facts.admission.container, checksum } };
     const { predicate } = statementOf({ ...facts, admission, image: null }, { address: '0x', version: '1' });
     expect(predicate.algorithm.image).toEqual({ reference: `node@${checksum}`, promised: checksum, ran: null });
+  });
+
+  test('waits for an image that its node tells only after the end, for a while', async () => {
+    const jobId = await endedJob({}, null);
+    const patient = createManifests({ ledger: opened.ledger, privateKey: key, version: '1', imagePatienceMs: 60_000 });
+    const manifest = patient.manifestOf(jobId);
+    await opened.ledger.recordImage({ jobId, podAttempt: 1, image: ran });
+    expect(statementIn((await manifest)!).predicate.algorithm.image.ran).toBe(ran);
+    const never = await manifestsWith().manifestOf(await endedJob({}, null));
+    expect(statementIn(never!).predicate.algorithm.image.ran).toBeNull();
   });
 
   test('is of the pod that published, not of one that was lost', async () => {

@@ -70,7 +70,7 @@ describe('watchKubernetesPods', () => {
     send({ type: 'ADDED', object: aPod('b') });
     send({ type: 'DELETED', object: aPod('a') });
     send({ type: 'BOOKMARK', object: { metadata: { resourceVersion: '150' } } });
-    expect(told).toEqual(['a alive', 'b alive', 'a lost']);
+    expect(told).toEqual(['a alive', 'b alive', 'a alive', 'a lost']);
   });
 
   test('a connection that ends is gone on with where it ended, without a new list', async () => {

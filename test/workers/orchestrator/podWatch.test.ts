@@ -9,6 +9,7 @@ const waiting = (text: string): PodOutcome => ({ kind: 'alive', waiting: text })
 const aWatch = (answer: () => Promise<void> = async () => undefined) => {
   const looks: string[] = [];
   const problems: unknown[] = [];
+  const images: string[] = [];
   const onChange = createPodWatch({
     activity: {
       async fail({ workflowId, activityId }, failure) {
@@ -18,9 +19,15 @@ const aWatch = (answer: () => Promise<void> = async () => undefined) => {
         await answer();
       },
     },
+    images: {
+      async recordImage({ image }) {
+        images.push(image);
+        await answer();
+      },
+    },
     onProblem: (err) => problems.push(err),
   });
-  return { onChange, looks, problems };
+  return { onChange, looks, problems, images };
 };
 
 describe('createPodWatch', () => {
@@ -52,6 +59,15 @@ describe('createPodWatch', () => {
     const { onChange, looks } = aWatch();
     onChange(pod, outcome);
     expect(looks).toEqual(expected);
+  });
+
+  test('a pod tells once which image it runs, also with its last word', () => {
+    const { onChange, images } = aWatch();
+    const ended: PodOutcome = { kind: 'ended', exitCode: 0, oomKilled: false, startedAtMs: 1, finishedAtMs: 2, image: 'sha256:1' };
+    onChange(pod, { kind: 'alive' });
+    expect(images).toEqual([]);
+    for (const outcome of [ended, ended]) onChange(pod, outcome);
+    expect(images).toEqual(['sha256:1']);
   });
 
   test('only news is worth a look', () => {
