@@ -33,6 +33,8 @@ export interface AgentDeps {
 interface Run extends AgentDeps {
   readonly plan: Plan;
   readonly pipes: Pipes;
+  /** what keeps the pod from being sealed, once it is known; absent when the gate was opened in an earlier life */
+  readonly breachFound: Promise<string | undefined> | undefined;
   readonly stateFile: StateFile;
   readonly progress: Progress;
   readonly events: EventSender;
@@ -62,8 +64,10 @@ const drive = async (deps: AgentDeps, onOver: () => void): Promise<void> => {
   const { dataFolder, controlFolder, gateway } = deps;
   const stateFile = openState(`${controlFolder}/agent-state.json`);
   const { state } = stateFile;
-  const pipes = openPipes(controlFolder);
-  const plan = await Promise.race([gateway.plan(), ...(deps.cluster === undefined ? [] : [endAtOnce(deps.cluster)])]);
+  const planned = Promise.race([gateway.plan(), ...(deps.cluster === undefined ? [] : [endAtOnce(deps.cluster)])]);
+  const [plan, pipes] = await Promise.all([planned, openPipes(controlFolder)]);
+  // it takes the longest of all that comes before the gate
+  const breachFound = state.released ? undefined : findSealBreach(plan.seal, deps.address);
   await Promise.all(
     ['inputs', 'transformations', 'ddos', 'logs', 'outputs'].map((name) => mkdir(`${dataFolder}/${name}`, { recursive: true })),
   );
@@ -91,7 +95,7 @@ const drive = async (deps: AgentDeps, onOver: () => void): Promise<void> => {
   });
   if (withheldBy !== undefined && log.size() === 0) await log.note(`the log is withheld by the output policy of ${withheldBy}`);
   events.attach(log);
-  const run: Run = { ...deps, plan, pipes, stateFile, progress, events, log, cancelled: cancelled.signal };
+  const run: Run = { ...deps, plan, pipes, breachFound, stateFile, progress, events, log, cancelled: cancelled.signal };
   const { cluster } = deps;
   const hasEnded = (): boolean => state.exit !== null;
   const ending =
@@ -155,11 +159,10 @@ const withFinalQuota = async ({ dataFolder, plan }: Run, exit: AlgorithmExit | '
 
 /** After the call the gate is open, or the phase has failed for good and the pod waits for its removal. */
 const release = async (run: Run, algorithm: FollowedAlgorithm): Promise<void> => {
-  const { plan, stateFile, pipes, gateway, cancelled } = run;
+  const { stateFile, pipes, gateway, cancelled } = run;
   const { state } = stateFile;
-  const breachFound = findSealBreach(plan.seal, run.address);
   state.staged = await untilStaged(run);
-  const breach = await breachFound;
+  const breach = await run.breachFound;
   if (breach !== undefined) return failForGood(gateway, 'stageInputs', new PhaseFailure('PodUnsealed', breach, false));
   const arrival = Promise.race([algorithm.began, algorithm.arrived.then(() => undefined)]);
   const first: Beginning | undefined = await (run.cluster === undefined ? arrival : whileAskingForLooks(gateway, arrival));

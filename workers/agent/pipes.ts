@@ -1,8 +1,9 @@
 /** The three FIFOs between agent and wrapper: `gate` lets the algorithm go, `life` tells its end, `log` carries its output. */
 
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { chmodSync, constants, existsSync, openSync, readSync, writeFileSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { promisify } from 'node:util';
 import { createLineSplitter, parseLifeLine, type LifeLine } from './life.ts';
 
 /** The agent's ends. */
@@ -23,6 +24,8 @@ export interface Pipes {
   killAlgorithm(): void;
 }
 
+const run = promisify(execFile);
+
 /** On a cluster the control folder gets its busybox while the agent starts. */
 const imageBusybox = '/opt/c2d/busybox';
 
@@ -32,10 +35,10 @@ const modes = { log: 0o666, life: 0o622, gate: 0o644 } as const;
  * Makes the FIFOs, or opens the ones that an earlier life of this agent made, then lets the wrapper in. Reading ends
  * are opened without blocking and before `ready` appears: both sides would wait for each other for ever otherwise.
  */
-export const openPipes = (folder: string): Pipes => {
+export const openPipes = async (folder: string): Promise<Pipes> => {
   const path = (name: string): string => `${folder}/${name}`;
   const missing = Object.keys(modes).filter((name) => !existsSync(path(name)));
-  if (missing.length > 0) execFileSync(existsSync(imageBusybox) ? imageBusybox : path('busybox'), ['mkfifo', ...missing.map(path)]);
+  if (missing.length > 0) await run(existsSync(imageBusybox) ? imageBusybox : path('busybox'), ['mkfifo', ...missing.map(path)]);
   for (const [name, mode] of Object.entries(modes)) chmodSync(path(name), mode);
   const life = openSync(path('life'), constants.O_RDONLY | constants.O_NONBLOCK);
   const log = openSync(path('log'), constants.O_RDONLY | constants.O_NONBLOCK);

@@ -36,8 +36,8 @@ type Reach = 'reached' | 'refused' | 'unreachable';
  *
  * When silence counts as a policy that drops packets (ADR 17): a policy that lets packets through has the canary answer
  * as fast as the gateway, which listens beside it and is asked at the same moments. Four connections to each are tried.
- * Only if the gateway answered all four, and the canary none, silence is believed; and not before the last look has
- * lasted twenty times as long as the slowest of the gateway's answers, and the least time has passed. A machine too busy
+ * Only if the gateway answered all four, and the canary none, silence is believed; and not before each look has lasted
+ * twenty times as long as the gateway's answer of the same moment, and the least time has passed. A machine too busy
  * to notice an answer is too busy to notice the gateway's, and waits longer, three seconds at most. Before silence is
  * believed the event loop has one more round, so that an answer which has come counts even if the process was held up.
  * The gateway's answers also prove that the pod has a network at all: one that is not there yet would look sealed.
@@ -76,11 +76,11 @@ const look = async (
 ): Promise<Reach> => {
   const ended = new AbortController();
   const answer = Promise.withResolvers<Reach>();
-  const lookOnce = async (): Promise<number> => {
+  const lookOnce = async (): Promise<Control> => {
     void tryToReach(canary, ended.signal).then((reach) => reach === 'unreachable' || answer.resolve(reach));
     const startedAt = performance.now();
     const control = await tryToReach(gateway, AbortSignal.timeout(times.unknownMs));
-    return control === 'reached' ? performance.now() - startedAt : Infinity;
+    return { startedAt, lastedMs: control === 'reached' ? performance.now() - startedAt : Infinity };
   };
   try {
     return await Promise.race([answer.promise, awaitSilence(lookOnce, times, ended.signal)]);
@@ -89,9 +89,16 @@ const look = async (
   }
 };
 
+/** What the gateway did while the canary was looked at; `lastedMs` is infinite if it did not answer. */
+interface Control {
+  /** by the clock that never goes back, milliseconds */
+  readonly startedAt: number;
+  readonly lastedMs: number;
+}
+
 /** Looks several times and resolves when silence may be believed. */
 const awaitSilence = async (
-  lookOnce: () => Promise<number>,
+  lookOnce: () => Promise<Control>,
   { leastMs, unknownMs }: SealTimes,
   ended: AbortSignal,
 ): Promise<'unreachable'> => {
@@ -103,9 +110,10 @@ const awaitSilence = async (
     controls.push(lookOnce());
   }
   const lastAt = performance.now();
-  const slowest = Math.max(...(await Promise.all(controls)));
-  const lastMs = slowest === Infinity ? unknownMs : Math.min(mostMs, slowness * slowest);
-  await pause(Math.max(0, Math.max(startedAt + leastMs, lastAt + lastMs) - performance.now()));
+  const believedAt = (await Promise.all(controls)).map((control) =>
+    control.lastedMs === Infinity ? lastAt + unknownMs : control.startedAt + Math.min(mostMs, slowness * control.lastedMs),
+  );
+  await pause(Math.max(0, Math.max(startedAt + leastMs, ...believedAt) - performance.now()));
   await nextRound();
   await nextRound();
   return 'unreachable';
