@@ -8,6 +8,7 @@ import { deletePod, type DeletePodDeps } from './deletePod.ts';
 import type { ImageNotesDeps } from './noteImage.ts';
 import { expireJobs, type ExpireJobsDeps } from './expireJobs.ts';
 import { lockPayment, type LockPaymentDeps } from './lockPayment.ts';
+import { postWebhook, type PostWebhookDeps } from './postWebhook.ts';
 import { publishAsset, type PublishAssetDeps } from './publishAsset.ts';
 import { publishOutputs } from './publishOutputs.ts';
 import { reapPods, type ReapPodsDeps } from './reapPods.ts';
@@ -43,6 +44,7 @@ export type ActivityDeps = ValidateOrderDeps &
   RecordVerdictDeps &
   PublishAssetDeps &
   RecordAssetFailureDeps &
+  PostWebhookDeps &
   ReapPodsDeps &
   RepairJobsDeps &
   ExpireJobsDeps;
@@ -59,6 +61,7 @@ export const createActivities = (deps: ActivityDeps) => ({
   releasePayment: releasePayment(deps),
   publishAsset: publishAsset(deps),
   recordAssetFailure: recordAssetFailure(deps),
+  postWebhook: postWebhook(deps),
   stopPod: stopPod(deps),
   deletePod: deletePod(deps),
   recordJob: recordJob(deps),

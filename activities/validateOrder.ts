@@ -1,5 +1,5 @@
 import { JobFailure } from '../workflows/contract/failures.ts';
-import type { Acceptance } from '../workflows/contract/job.ts';
+import type { Acceptance, JobEvent } from '../workflows/contract/job.ts';
 import type { Admission, JobSpec } from '../workflows/contract/spec.ts';
 import { keepAlive } from './keepAlive.ts';
 
@@ -19,6 +19,10 @@ export interface ValidateOrderDeps {
     /** Remembers what was found good of a job that is accepted once its payment is locked. */
     prepareJob(jobId: string, admission: Admission): Promise<void>;
   };
+  readonly webhooks: {
+    /** of which the operator wants to be told */
+    readonly events: readonly JobEvent[];
+  };
 }
 
 /**
@@ -26,21 +30,23 @@ export interface ValidateOrderDeps {
  * included, is in the ledger afterwards and is what the job runs on. A job that costs something is not accepted yet:
  * `lockPayment` does that. Safe to repeat: the verdict stays as it was.
  */
-export const validateOrder = ({ orders, vacancies, admissions }: ValidateOrderDeps) =>
+export const validateOrder = ({ orders, vacancies, admissions, webhooks }: ValidateOrderDeps) =>
   async function validateOrder({ jobId }: { readonly jobId: string }): Promise<Acceptance> {
     const { spec, accepted } = await admissions.readOrder(jobId);
-    if (accepted !== null) return acceptanceOf(jobId, accepted);
+    const events = spec.surface === 'selfTest' ? [] : webhooks.events;
+    if (accepted !== null) return acceptanceOf(jobId, accepted, events);
     const [admission] = await keepAlive(() => Promise.all([orders.admit(spec), requireVacancy(vacancies, spec)]));
     if (needsLock(admission)) await admissions.prepareJob(jobId, admission);
     else await admissions.acceptJob(jobId, admission);
-    return acceptanceOf(jobId, admission);
+    return acceptanceOf(jobId, admission, events);
   };
 
 const needsLock = ({ payment }: Admission): boolean => payment !== null && payment !== undefined && payment.amount !== '0';
 
-const acceptanceOf = (jobId: string, admission: Admission): Acceptance => ({
+const acceptanceOf = (jobId: string, admission: Admission, webhooks: readonly JobEvent[]): Acceptance => ({
   ...{ jobId, runSeconds: admission.runSeconds },
   ...(needsLock(admission) && { needsLock: true as const }),
+  ...(webhooks.length > 0 && { webhooks }),
 });
 
 const requireVacancy = async (vacancies: ValidateOrderDeps['vacancies'], spec: JobSpec): Promise<void> => {

@@ -2,7 +2,6 @@ import {
   ActivityCancellationType,
   ActivityFailure,
   ApplicationFailure,
-  ParentClosePolicy,
   CancelledFailure,
   CancellationScope,
   TimeoutFailure,
@@ -13,15 +12,15 @@ import {
   log,
   proxyActivities,
   setHandler,
-  startChild,
   upsertSearchAttributes,
   type ActivityOptions,
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
 import type { StoppedAlgorithm } from '../activities/stopPod.ts';
+import { beginAsset, beginWebhook } from './beside.ts';
 import { faultOf, isFailureType, type FailureType } from './contract/failures.ts';
-import { assetWorkflowId, phaseActivityId, queueWorkflowId } from './contract/ids.ts';
-import type { Acceptance, AgentPhase, AlgorithmExit, JobEnd, JobRef, PodRef } from './contract/job.ts';
+import { phaseActivityId, queueWorkflowId } from './contract/ids.ts';
+import type { Acceptance, AgentPhase, AlgorithmExit, JobEnd, JobEvent, JobRef, PodRef } from './contract/job.ts';
 import { awaitAccepted, placeGranted, releasePlace } from './contract/messages.ts';
 import { environmentAttribute, faultAttribute, phaseAttribute } from './contract/searchAttributes.ts';
 import { endOfRun, isBilledEnd, status, statusOfFailure } from './contract/status.ts';
@@ -127,6 +126,9 @@ export async function computeJob(job: JobRef): Promise<JobEnd> {
     throw refusal;
   }
 
+  const tellsOf = (event: JobEvent): boolean => acceptance?.webhooks?.includes(event) === true;
+  // nobody waits for it
+  if (tellsOf('start')) void beginWebhook(job.jobId, 'start');
   const { attempt, pod } = await runPods(job, acceptance, turn);
   return CancellationScope.nonCancellable(async () => {
     upsertSearchAttributes([
@@ -136,7 +138,10 @@ export async function computeJob(job: JobRef): Promise<JobEnd> {
     const { end } = attempt;
     // both at once: a client need not wait for the teardown to learn the end
     await Promise.all([
-      (mayBeLocked ? settleAndRecord(job, { attempt, pod }) : recordEnd({ attempt, pod })).then(() => beginAsset(job, end)),
+      (mayBeLocked ? settleAndRecord(job, { attempt, pod }) : recordEnd({ attempt, pod })).then(() => {
+        const isAsset = job.makesAsset === true && end.status === status.finished;
+        return Promise.all([isAsset && beginAsset(job.jobId), tellsOf('stop') && beginWebhook(job.jobId, 'stop')]);
+      }),
       cleanup.deletePod(pod).then(() => leaveQueue(job)),
     ]);
     await condition(allHandlersFinished);
@@ -264,18 +269,6 @@ async function createInTurn(job: JobRef, pod: PodRef, turn: Turn): Promise<void>
       'QueueTimedOut' satisfies FailureType,
     );
   }
-}
-
-/** Has the outputs of a finished job made an asset, by a workflow that outlives this one. */
-async function beginAsset({ jobId, makesAsset }: JobRef, end: JobEnd): Promise<void> {
-  if (makesAsset !== true || end.status !== status.finished) return;
-  const beginning = startChild('publishAsset', {
-    workflowId: assetWorkflowId(jobId),
-    args: [{ jobId }],
-    parentClosePolicy: ParentClosePolicy.ABANDON,
-  });
-  // it is there already when somebody has reset this workflow
-  await beginning.catch(() => undefined);
 }
 
 /** Gives the job's place, or its turn, to others. */

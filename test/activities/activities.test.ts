@@ -12,7 +12,7 @@ import { stageInputs } from '../../activities/stageInputs.ts';
 import { validateOrder } from '../../activities/validateOrder.ts';
 import { FailureInterceptor } from '../../workers/orchestrator/failureInterceptor.ts';
 import { JobFailure } from '../../workflows/contract/failures.ts';
-import type { PodRef } from '../../workflows/contract/job.ts';
+import type { JobEvent, PodRef } from '../../workflows/contract/job.ts';
 import { anywhere, type ListedPod, type PodOutcome, type PodSpec } from '../../workflows/contract/pod.ts';
 import type { PlaceAnswer } from '../../workflows/contract/queue.ts';
 import type { Admission } from '../../workflows/contract/spec.ts';
@@ -298,7 +298,8 @@ describe('auditPlaces', () => {
 
 describe('validateOrder', () => {
   const accepted: string[] = [];
-  const deps = (taken: number, before: Admission | null = null) => ({
+  const deps = (taken: number, before: Admission | null = null, events: readonly JobEvent[] = []) => ({
+    webhooks: { events },
     orders: { admit: async (spec: ReturnType<typeof aSpec>) => anAdmission(spec, { runSeconds: 7 }) },
     vacancies: { vacancy: async () => ({ taken, maxJobs: 2 }) },
     admissions: {
@@ -322,9 +323,21 @@ describe('validateOrder', () => {
     expect(accepted).toEqual([pod.jobId]);
   });
 
+  test('has the operator told of what is configured when the job is accepted', async () => {
+    const events = ['start', 'stop'] as const;
+    await expect(attempt(1).run(validateOrder(deps(1, null, events)), { jobId: aJobId() })).resolves.toMatchObject({ webhooks: events });
+  });
+
+  test("has nobody told of the service's own self-tests", async () => {
+    const { admissions, ...rest } = deps(1, null, ['start', 'stop']);
+    const readOrder = async (jobId: string) => ({ spec: aSpec({ jobId, surface: 'selfTest' }), accepted: null });
+    const acceptance = await attempt(1).run(validateOrder({ ...rest, admissions: { ...admissions, readOrder } }), { jobId: aJobId() });
+    expect(acceptance).not.toHaveProperty('webhooks');
+  });
+
   test('refuses a job that may not wait when every place is taken', async () => {
     await expect(attempt(1).run(validateOrder(deps(2)), { jobId: aJobId() })).rejects.toMatchObject({ type: 'NoCapacity' });
-    expect(accepted).toHaveLength(1);
+    expect(accepted).toHaveLength(3);
   });
 });
 

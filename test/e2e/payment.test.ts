@@ -4,17 +4,19 @@ import { HDNodeWallet, JsonRpcProvider } from 'ethers';
 import type { ClientEnvironment, ClientJob, Quote } from '../../infra/toolchain/demo/clientTypes.ts';
 import { loadArtifact } from '../../infra/toolchain/chain/artifacts.ts';
 import { send } from '../../infra/toolchain/chain/send.ts';
-import { awaitEnd, aContainer, findEnvironment } from '../support/jobs.ts';
+import { awaitEnd, awaitJob, aContainer, findEnvironment } from '../support/jobs.ts';
 import { useScene } from '../support/scene.ts';
 
 const scene = useScene();
 const patienceMs = 180_000;
 const phrase = 'test test test test test test test test test test test junk';
 const oneToken = 10n ** 18n;
-const maxJobDuration = 60;
+const maxJobDuration = 120;
 const resources = [{ id: 'ram', amount: 0.25 }];
 /** a started minute with these resources */
 const aMinute = 4n * oneToken;
+/** the longest run */
+const locked = 2n * aMinute;
 
 let provider: JsonRpcProvider;
 let environment: ClientEnvironment;
@@ -45,6 +47,14 @@ const fundsOf = async (): Promise<{ available: bigint; locked: bigint }> => {
   return { available, locked };
 };
 
+/** What the contract says that a transaction claimed. */
+const claimedIn = async (hash: string): Promise<readonly { payer: string; payee: string; amount: bigint }[]> => {
+  const { abi } = loadArtifact('Escrow');
+  const { logs } = (await provider.getTransactionReceipt(hash))!;
+  const events = logs.filter(({ address }) => address === payment.escrowAddress).map((event) => abi.parseLog(event)!);
+  return events.filter(({ name }) => name === 'Claimed').map(({ args: { payer, payee, amount } }) => ({ payer, payee, amount }));
+};
+
 const untilUnlocked = async (): Promise<bigint> => {
   for (;;) {
     const { available, locked } = await fundsOf();
@@ -64,7 +74,7 @@ afterAll(() => provider?.destroy());
 
 describe('an environment with prices', () => {
   test('tells what a job costs, and refuses it while nothing is deposited', async () => {
-    expect(payment).toMatchObject({ payee: environment.consumerAddress, amount: aMinute.toString(), token: scene().stack.token });
+    expect(payment).toMatchObject({ payee: environment.consumerAddress, amount: locked.toString(), token: scene().stack.token });
     await expect(scene().publisher.computeStart(termsOf('1'))).rejects.toThrow(/does not have enough funds/);
   });
 
@@ -88,6 +98,29 @@ describe('an environment with prices', () => {
         payment: { claimTx: expect.stringMatching(/^0x/), cost: 4 },
       });
       expect(stack.token).toBe(token);
+    },
+    patienceMs,
+  );
+
+  test.each([
+    ['a job that its consumer stops', 80, 'setInterval(() => undefined, 1e3)'],
+    ['a job whose algorithm ends with an exit code', 82, 'process.exit(3)'],
+  ])(
+    '%s costs the minute that it ran, and the rest of its lock is given back',
+    async (_name, status, code) => {
+      const { consumer } = scene();
+      const before = (await fundsOf()).available;
+      const { jobId } = await start(code);
+      expect((await fundsOf()).locked).toBe(locked);
+      if (status === 80) {
+        await awaitJob(scene(), jobId, (job) => job.status === 40);
+        await consumer.computeStop({ jobId });
+      }
+      await awaitEnd(scene(), jobId);
+      expect(await untilUnlocked()).toBe(before - aMinute);
+      const job = await awaitSettled(jobId);
+      expect(job).toMatchObject({ status, payment: { claimTx: expect.stringMatching(/^0x/), cancelTx: null, cost: 4 } });
+      expect(await claimedIn(job.payment!.claimTx!)).toEqual([{ payer: consumer.address, payee: payment.payee, amount: aMinute }]);
     },
     patienceMs,
   );

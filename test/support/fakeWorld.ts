@@ -8,10 +8,11 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { OverdueJob } from '../../activities/expireJobs.ts';
 import type { ActivityDeps } from '../../activities/index.ts';
 import { askedAsset, type JobAsset } from '../../workflows/contract/asset.ts';
+import type { PostWebhookDeps } from '../../activities/postWebhook.ts';
 import type { PublishAssetDeps } from '../../activities/publishAsset.ts';
 import type { FailureType, JobFailure } from '../../workflows/contract/failures.ts';
 import { jobWorkflowId, phaseActivityId, podName } from '../../workflows/contract/ids.ts';
-import type { AgentPhase, AlgorithmExit, JobRecord, PodRef } from '../../workflows/contract/job.ts';
+import type { AgentPhase, AlgorithmExit, JobEvent, JobRecord, PodRef } from '../../workflows/contract/job.ts';
 import { createPlaceQueues, type PlaceQueues, type PlaceQueuesDeps } from '../../infra/temporal/placeQueues.ts';
 import { anywhere, type PodOutcome, type PodSpec } from '../../workflows/contract/pod.ts';
 import type { KnownClaims, Position } from '../../workflows/contract/queue.ts';
@@ -77,6 +78,14 @@ export class FakeWorld {
   readonly assetFailures: JobFailure[] = [];
   /** what was told of assets, in order */
   readonly assets: JobAsset[] = [];
+  /** of what the operator wants to be told; set before the worker starts, or kept in place */
+  readonly webhookEvents: JobEvent[] = [];
+  /** thrown by the next posts, in order */
+  readonly webhookFailures: Error[] = [];
+  /** the receiver answers when this resolves */
+  receiving: Promise<void> = Promise.resolve();
+  /** what the operator was told, in order */
+  readonly webhooks: { delivery: string; body: object }[] = [];
   /** what every algorithm writes */
   log = '';
   /** how many places every environment has; the queues that give them out are real */
@@ -172,6 +181,17 @@ export class FakeWorld {
       verdictCounts: { inc: () => undefined },
       refusals: { refuseJob: async (jobId, refusal) => void this.refusals.push({ jobId, ...refusal }) },
       ...this.assetDeps(),
+      toldJobs: { readJob: async (jobId) => this.toldJob(jobId) },
+      webhooks: {
+        events: this.webhookEvents,
+        post: async ({ delivery, body }) => {
+          await this.receiving;
+          const failure = this.webhookFailures.shift();
+          if (failure !== undefined) throw failure;
+          this.webhooks.push({ delivery, body: JSON.parse(body) as object });
+        },
+      },
+      webhookCounts: { inc: () => undefined },
       workflows: openWorkflows(this.client),
       retention: {
         expiredJobs: async (limit, after) => {
@@ -189,6 +209,19 @@ export class FakeWorld {
 
   private admissionOf(spec: JobSpec): Admission {
     return anAdmission(spec, { runSeconds: this.runSeconds, payment: this.terms });
+  }
+
+  private toldJob(jobId: string): Awaited<ReturnType<PostWebhookDeps['toldJobs']['readJob']>> {
+    const end = this.records.findLast((record) => record.jobId === jobId)?.end;
+    return {
+      ...{ environmentId: 'small', agreementId: '0xorder', algorithmDid: '', inputDids: ['did:op:a'], createdAtMs: 1_000 },
+      ...{
+        finishedAtMs: end === undefined ? null : 2_500,
+        status: end?.status ?? 1,
+        reason: end?.reason ?? '',
+        termination: end === undefined ? null : { exitCode: end.exitCode, OOMKilled: end.oomKilled },
+      },
+    };
   }
 
   private assetDeps(): PublishAssetDeps {

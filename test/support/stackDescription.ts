@@ -27,6 +27,8 @@ export interface StackDescription {
   readonly nodeImage: string;
   /** the same with `USER root` */
   readonly rootImage: string;
+  /** file with what the operator's receiver was told, a line of JSON each; only beside the shared stack */
+  readonly webhookLog?: string;
 }
 
 /** Describes a stack of this process, and prepares what tests use beside it. */

@@ -4,13 +4,14 @@
  */
 
 import { existsSync } from 'node:fs';
-import { rename, writeFile } from 'node:fs/promises';
+import { appendFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setInterval } from 'node:timers';
 import { startStack, type Stack } from '../../infra/toolchain/stack.ts';
 import { sharedEnvironments } from './environments.ts';
 import { describeForTests } from './stackDescription.ts';
 import { runtimeOfThisRun } from './testCluster.ts';
+import { startWebhookReceiver } from './webhookReceiver.ts';
 
 const [folder = '.', jestPid = '0'] = process.argv.slice(2);
 const watchMs = 500;
@@ -47,8 +48,13 @@ setInterval(() => {
 }, watchMs);
 
 try {
-  stack = await startStack({ ...(await runtimeOfThisRun()), environments: sharedEnvironments });
-  await publish('stack.json', JSON.stringify(await describeForTests(stack)));
+  const webhookLog = path.join(folder, 'webhooks.jsonl');
+  await writeFile(webhookLog, '');
+  const receiver = await startWebhookReceiver((webhook) => appendFile(webhookLog, `${JSON.stringify(webhook)}\n`));
+  const { env, ...runtime } = await runtimeOfThisRun();
+  const webhooks = { C2D_NOTIFY_START_URL: `${receiver.origin}/started`, C2D_NOTIFY_STOP_URL: `${receiver.origin}/stopped` };
+  stack = await startStack({ ...runtime, env: { ...env, ...webhooks }, environments: sharedEnvironments });
+  await publish('stack.json', JSON.stringify({ ...(await describeForTests(stack)), webhookLog }));
 } catch (err) {
   await publish('failure', err instanceof Error ? (err.stack ?? err.message) : String(err));
   await end();

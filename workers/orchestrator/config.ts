@@ -9,6 +9,15 @@ import { podKeys, requireGatewayRoute } from '../../infra/pods/config.ts';
 import { requireStores, storageKeys } from '../../infra/storage/config.ts';
 import { temporalKeys } from '../../infra/temporal/connect.ts';
 
+const receiver = z.url({ protocol: /^https?$/, error: 'is no http or https address' }).optional();
+
+const webhookKeys = {
+  /** told of every job that is accepted */
+  C2D_NOTIFY_START_URL: receiver,
+  /** told of every job that has ended */
+  C2D_NOTIFY_STOP_URL: receiver,
+};
+
 export const orchestratorConfig = z
   .object({
     ...serviceKeys,
@@ -28,6 +37,7 @@ export const orchestratorConfig = z
     C2D_RETENTION_SECONDS: z.coerce.number().int().min(5).default(600),
     /** silence of an agent after which its pod is looked at, in seconds; for jobs that the orchestrator starts itself */
     C2D_SILENCE_SECONDS: z.coerce.number().min(1).default(12),
+    ...webhookKeys,
     C2D_MAX_ACTIVITIES: z.coerce.number().int().positive().default(100),
     C2D_MAX_WORKFLOW_TASKS: z.coerce.number().int().positive().default(40),
     /** register search attributes at start; off where an administrator does it */

@@ -9,6 +9,7 @@ import { NativeConnection } from '@temporalio/worker';
 import type { BeginSelfTestDeps } from '../../activities/beginSelfTest.ts';
 import type { ExpireJobsDeps } from '../../activities/expireJobs.ts';
 import { createActivities, type ActivityDeps } from '../../activities/index.ts';
+import type { PostWebhookDeps } from '../../activities/postWebhook.ts';
 import type { PublishAssetDeps } from '../../activities/publishAsset.ts';
 import type { RecordVerdictDeps } from '../../activities/recordVerdict.ts';
 import { createKeyring, type Keyring } from '../../infra/crypto/keyring.ts';
@@ -25,6 +26,7 @@ import { openOcean } from '../../infra/ocean/openOcean.ts';
 import { createProviderListings } from '../../infra/ocean/providerListing.ts';
 import { openNode } from '../../infra/ocean/transactions/node.ts';
 import { createTransactions } from '../../infra/ocean/transactions/transactions.ts';
+import { createWebhooks, type Webhooks } from '../../infra/outbound/webhooks.ts';
 import { algorithmCommand, algorithmEnv, imageReference } from '../../infra/pods/algorithmCommand.ts';
 import { openPods } from '../../infra/pods/openPods.ts';
 import { parseConfig } from '../../infra/process/config.ts';
@@ -58,6 +60,7 @@ interface Adapters {
   readonly ocean: Pick<Ocean, 'admit' | 'guardedFetch'>;
   readonly escrow: Escrow;
   readonly assetMaker: AssetMaker;
+  readonly webhooks: Webhooks;
   readonly pods: PodRuntime;
   readonly workflows: OpenWorkflows;
   readonly queues: PlaceQueues;
@@ -128,6 +131,17 @@ const joinAssets = ({ ledger, assetMaker, registry }: Adapters, environmentOf: (
     name: 'c2d_assets_total',
     help: 'Outputs of jobs that became an asset, or failed to, by outcome: published or failed',
     labelNames: ['outcome'],
+    registers: [registry],
+  }),
+});
+
+const joinWebhooks = ({ ledger, webhooks, registry }: Adapters): PostWebhookDeps => ({
+  toldJobs: ledger,
+  webhooks,
+  webhookCounts: new Counter({
+    name: 'c2d_webhooks_total',
+    help: 'Attempts to tell the receivers of C2D_NOTIFY_START_URL (start) and C2D_NOTIFY_STOP_URL (stop) of a job, by outcome: delivered or failed',
+    labelNames: ['event', 'outcome'],
     registers: [registry],
   }),
 });
@@ -221,6 +235,7 @@ const joinActivities = (adapters: Adapters): ActivityDeps => {
     expiryCounts: countExpiries(adapters.registry),
     ...joinSelfTests(adapters, environmentOf),
     ...joinAssets(adapters, environmentOf),
+    ...joinWebhooks(adapters),
   };
 };
 
@@ -244,6 +259,11 @@ const start = async (): Promise<RunningProcess> => {
   const storedFiles = openStores(config, { uploads: uploadsIn(ledger) });
   const assetMaker = createAssetMaker({ transactions, nodes, publicKey: ocean.nodePublicKey });
 
+  const webhooks = createWebhooks({
+    urls: { start: config.C2D_NOTIFY_START_URL, stop: config.C2D_NOTIFY_STOP_URL },
+    privateKey: config.C2D_PROVIDER_PRIVATE_KEY,
+  });
+
   const environments = config.C2D_ENVIRONMENTS;
   const native = await NativeConnection.connect(connectionOptions(config));
   const worker = await createWorker({
@@ -256,7 +276,7 @@ const start = async (): Promise<RunningProcess> => {
       joinActivities({
         manifests: createManifests({ ledger, privateKey: config.C2D_PROVIDER_PRIVATE_KEY, version }),
         escrow: createEscrow(transactions),
-        ...{ ledger, ocean, assetMaker, pods, keyring, environments, config, clusterUrl, registry, storedFiles },
+        ...{ ledger, ocean, assetMaker, webhooks, pods, keyring, environments, config, clusterUrl, registry, storedFiles },
         owner: ocean.providerAddress,
         workflows: openWorkflows(temporal.client),
         queues: createPlaceQueues({ client: temporal.client, maxJobsOf: (queue) => maxJobsOf(environments, queue) }),
@@ -268,7 +288,9 @@ const start = async (): Promise<RunningProcess> => {
   });
   const running = worker.run();
   const onProblem = (err: unknown): void => logger.warn({ err }, 'a changed pod is looked at later only');
-  const podWatch = config.C2D_POD_WATCH ? pods.watch?.(createPodWatch({ activity: temporal.client.activity, images: ledger, onProblem })) : undefined;
+  const podWatch = config.C2D_POD_WATCH
+    ? pods.watch?.(createPodWatch({ activity: temporal.client.activity, images: ledger, onProblem }))
+    : undefined;
   await ensureReaper(temporal.client, { everySeconds: config.C2D_REAPER_SECONDS, graceSeconds: config.C2D_REAPER_GRACE_SECONDS });
   await ensureRetention(temporal.client, { everySeconds: config.C2D_RETENTION_SECONDS });
   const seals = await ledger.readSeals();
@@ -307,6 +329,7 @@ const start = async (): Promise<RunningProcess> => {
       { name: 'ledger', close: database.close },
       { name: 'temporal client', close: temporal.close },
       { name: 'ocean', close: async () => ocean.close() },
+      { name: 'webhooks', close: () => webhooks.close() },
       { name: 'transactions', close: async () => transactions.close() },
       { name: 'temporal worker connection', close: () => native.close() },
       health,

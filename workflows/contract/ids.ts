@@ -1,6 +1,6 @@
 /** Names that derive from a job, so that every process and every repetition meets its own work. */
 
-import type { AgentPhase, PodRef } from './job.ts';
+import type { AgentPhase, JobEvent, PodRef } from './job.ts';
 import type { QueueRef } from './queue.ts';
 
 /** Prefix of every job's workflow id. */
@@ -14,6 +14,9 @@ export const jobWorkflowId = (jobId: string): string => `${jobWorkflowPrefix}${j
 
 /** Workflow id of the publication of a job's outputs as an asset. */
 export const assetWorkflowId = (jobId: string): string => `c2d-asset/${jobId}`;
+
+/** Workflow id of what tells the operator of a job's start or end. */
+export const webhookWorkflowId = (jobId: string, event: JobEvent): string => `c2d-webhook/${jobId}/${event}`;
 
 /** Workflow id of an environment's queue for one kind of job. */
 export const queueWorkflowId = ({ environmentId, kind }: QueueRef): string => `c2d-queue/${environmentId}/${kind}`;

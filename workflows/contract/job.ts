@@ -58,6 +58,17 @@ export interface Acceptance {
   readonly runSeconds: number;
   /** true: the job costs something, and runs once its payment is locked; absent: nothing is locked */
   readonly needsLock?: true;
+  /** of which the operator is told; absent: of none */
+  readonly webhooks?: readonly JobEvent[];
+}
+
+/** What an operator can be told of a job. */
+export type JobEvent = 'start' | 'stop';
+
+/** One thing that an operator is told. */
+export interface WebhookRef {
+  readonly jobId: string;
+  readonly event: JobEvent;
 }
 
 /** Result of `stageInputs`. */

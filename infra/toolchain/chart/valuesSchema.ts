@@ -63,6 +63,9 @@ export const keysOfChart: readonly string[] = [
   'C2D_POD_SECCOMP_PROFILE',
   'C2D_POD_WATCH',
   'C2D_WORKFLOW_BUNDLE',
+  'C2D_NOTIFY_START_URL',
+  'C2D_NOTIFY_STOP_URL',
+  'C2D_API_TRUSTED_PROXIES',
 ];
 
 /** Keys that mean nothing inside a cluster. */
@@ -97,6 +100,8 @@ const image = (what: string): Record<string, Schema> => ({
 const secret = (what: string, holds: string): Schema =>
   object(what, { name: objectName('name of the secret; it exists already'), key: text(`key in it: ${holds}`, { minLength: 1 }) });
 
+const webAddress = (description: string): Schema => text(description, { pattern: '^(https?://.+)?$' });
+
 const replicas: Record<string, Schema> = {
   replicas: whole('how many at once', 1),
   resources: containerResources,
@@ -117,6 +122,7 @@ const api = process("The consumers' HTTP API.", {
     port: whole('port of the Service', 1, 65_535),
     annotations: texts('annotations of the Service'),
   }),
+  trustedProxies: list('Proxies whose X-Forwarded-For is believed, such as those of the Ingress.', text('an address or a network')),
   classic: object('The classic Provider API, for older clients.', {
     enabled: flag('serve it'),
     port: whole('its port of the Service', 1, 65_535),
@@ -197,6 +203,8 @@ const secrets = object("Secrets of the release's namespace that exist already.",
   formerProviderKeys: secret('Earlier private keys; optional.', 'several separated by commas'),
   chains: secret('The chains, instead of `chains`; optional.', 'a JSON array'),
   temporalApiKey: secret('An API key for Temporal; optional.', 'the API key'),
+  notifyStartUrl: secret('Address for webhooks of starts, instead of `webhooks.startUrl`; optional.', 'an http or https address'),
+  notifyStopUrl: secret('Address for webhooks of ends, instead of `webhooks.stopUrl`; optional.', 'an http or https address'),
   stores: secret('The stores, instead of `storage.stores`; optional.', 'a JSON array'),
 });
 
@@ -250,6 +258,10 @@ export const valuesSchema = (): Schema => ({
       documented(computeEnvironment, 'One compute environment.'),
     ),
     settings: settings(),
+    webhooks: object('Who is told of jobs; addresses that contain a key belong into a secret.', {
+      startUrl: webAddress('told when a job has been accepted; empty: nobody'),
+      stopUrl: webAddress('told when a job has ended; empty: nobody'),
+    }),
     temporal,
     secrets,
     storage: object('Where results are kept.', {

@@ -220,6 +220,12 @@ spec:
             defaultMode: 0440
             sources:
               {{- include "c2d.secretFiles" $root | nindent 14 }}
+              {{- if and (eq .component "orchestrator") $root.Values.secrets.notifyStartUrl.name }}
+              {{- include "c2d.secretFile" (dict "secret" $root.Values.secrets.notifyStartUrl "path" "notify-start-url") | nindent 14 }}
+              {{- end }}
+              {{- if and (eq .component "orchestrator") $root.Values.secrets.notifyStopUrl.name }}
+              {{- include "c2d.secretFile" (dict "secret" $root.Values.secrets.notifyStopUrl "path" "notify-stop-url") | nindent 14 }}
+              {{- end }}
               {{- if and .storage $root.Values.secrets.stores.name }}
               {{- include "c2d.secretFile" (dict "secret" $root.Values.secrets.stores "path" "stores.json") | nindent 14 }}
               {{- end }}
