@@ -34,12 +34,17 @@ export interface StoredFile {
   readonly partDigests?: readonly string[];
 }
 
+/** A whole file that is sent in one piece. */
+export type WholeFile = Pick<StoredFile, 'sizeBytes' | 'sha256'>;
+
 /** Stores the files of jobs. Failures: `JobFailure('StorageRefused' | 'StorageUnavailable')`. */
 export interface ResultStore {
   /** Stores one part; repeating it with the same bytes changes nothing. Verifies `sha256` of the part. */
   putPart(file: StoredFileRef, part: StoredPart, bytes: Readable): Promise<void>;
   /** After the call the file is whole, its size and digest verified, and durable. Safe to repeat. */
   complete(file: StoredFileRef, expected: StoredFile): Promise<void>;
+  /** Both in one, for a file that fits in one part. Absent where that is no faster than a part and its completion. */
+  putWhole?(file: StoredFileRef, whole: WholeFile, bytes: Readable): Promise<void>;
   /** Bytes `start` to `end`, both included, of a completed file. */
   read(file: StoredFileRef, range?: { readonly start: number; readonly end: number }): Promise<Readable>;
   /** Removes everything stored for a job, or for one of its pod attempts. Tolerates absence. */

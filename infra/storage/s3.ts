@@ -6,7 +6,7 @@ import { JobFailure } from '../../workflows/contract/failures.ts';
 import { isJobId } from '../../workflows/contract/ids.ts';
 import type { S3StoreConfig } from './config.ts';
 import { storageUnavailable } from './localFailure.ts';
-import type { ResultStore, StoredFile, StoredFileRef, StoredPart } from './resultStore.ts';
+import type { ResultStore, StoredFile, StoredFileRef, StoredPart, WholeFile } from './resultStore.ts';
 import { createS3Client, encryptionOf } from './s3Client.ts';
 import { removeJob } from './s3Removal.ts';
 import { codeOfS3Error, s3Failure } from './s3Failure.ts';
@@ -43,6 +43,7 @@ export const s3Store = ({ settings, uploads, client = createS3Client(settings) }
   return {
     putPart: (file, part, bytes) => translateErrors(() => putPart(place, { file, part, bytes })),
     complete: (file, expected) => translateErrors(() => completeFile(place, file, expected)),
+    putWhole: (file, whole, bytes) => translateErrors(() => putObject(place, { file, whole, bytes })),
     read: (file, range) => translateErrors(() => readObject(place, keyOf(settings, file), range)),
     remove: (job) => translateErrors(() => removeJob(place, { ...job, prefix: prefixOf(settings, job) })),
     check: () =>
@@ -81,32 +82,58 @@ interface PartWork {
   readonly bytes: Readable;
 }
 
-/** Streams the part; a part that is sent again replaces itself. */
-const putPart = async ({ client, bucket, settings, multipart, uploads }: S3Bucket, { file, part, bytes }: PartWork): Promise<void> => {
+/** Ends `work` when the bytes that it sends are cut: the library waits for the end of a stream that has none. */
+const unlessCut = async <T>(bytes: Readable, work: (abortSignal: AbortSignal) => Promise<T>): Promise<T> => {
   const cut = new AbortController();
   const onCut = (): void => {
     if (!bytes.readableEnded) cut.abort();
   };
-  // the library waits for the end of a stream that has none
   bytes.once('error', onCut).once('close', onCut);
-  const key = keyOf(settings, file);
-  const uploadId = await multipart.uploadOf(file, key);
   try {
-    const command = new UploadPartCommand({
-      ...{ Bucket: bucket, Key: key, UploadId: uploadId, PartNumber: part.k + 1 },
-      ...{ Body: bytes, ContentLength: part.sizeBytes, ChecksumSHA256: base64Of(part.sha256) },
-    });
-    await client.send(command, { abortSignal: cut.signal });
+    return await work(cut.signal);
   } catch (err) {
-    if (cut.signal.aborted) throw storageUnavailable('the upload of a part was cut', 1);
-    if (codeOfS3Error(err) === 'NoSuchUpload') await uploads.forget(file);
-    throw err;
+    throw cut.signal.aborted ? storageUnavailable('the upload was cut', 1) : err;
   } finally {
     bytes
       .off('error', onCut)
       .off('close', onCut)
       .once('error', () => undefined);
   }
+};
+
+/** Streams the part; a part that is sent again replaces itself. */
+const putPart = async ({ client, bucket, settings, multipart, uploads }: S3Bucket, { file, part, bytes }: PartWork): Promise<void> => {
+  const key = keyOf(settings, file);
+  await unlessCut(bytes, async (abortSignal) => {
+    const command = new UploadPartCommand({
+      ...{ Bucket: bucket, Key: key, UploadId: await multipart.uploadOf(file, key), PartNumber: part.k + 1 },
+      ...{ Body: bytes, ContentLength: part.sizeBytes, ChecksumSHA256: base64Of(part.sha256) },
+    });
+    await client.send(command, { abortSignal });
+  }).catch(async (err: unknown) => {
+    if (codeOfS3Error(err) === 'NoSuchUpload') await uploads.forget(file);
+    throw err;
+  });
+};
+
+interface WholeWork {
+  readonly file: StoredFileRef;
+  readonly whole: WholeFile;
+  readonly bytes: Readable;
+}
+
+/** One request: a server that tells the checksum has computed it from what it took. */
+const putObject = async (place: S3Bucket, { file, whole: { sizeBytes, sha256 }, bytes }: WholeWork): Promise<void> => {
+  const { client, bucket, settings } = place;
+  const [key, checksum] = [keyOf(settings, file), base64Of(sha256)];
+  const command = new PutObjectCommand({
+    ...{ Bucket: bucket, Key: key, Body: sizeBytes === 0 ? '' : bytes, ContentLength: sizeBytes, ChecksumSHA256: checksum },
+    ...encryptionOf(settings),
+  });
+  const { ChecksumSHA256: told } = await unlessCut(bytes, (abortSignal) => client.send(command, { abortSignal }));
+  if (told === checksum || (await isStoredAs(place, key, { sizeBytes, sha256, parts: 1, partBytes: sizeBytes }))) return;
+  await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }));
+  throw notAsSent();
 };
 
 /** The parts are looked at before they become the file, the file afterwards. */

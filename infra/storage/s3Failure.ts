@@ -29,6 +29,9 @@ const worthAnotherTry: readonly string[] = [
   ...['InvalidPart', 'InvalidPartOrder', 'NoSuchUpload', 'OperationAborted', 'ConditionalRequestConflict'],
 ];
 
+/** Most of these pass at once: a longer pause would cost an upload more than the repetition does. */
+const retryAfterSeconds = 2;
+
 /** The server's word for the error; network errors have the system's. */
 export const codeOfS3Error = (err: unknown): string => {
   if (typeof err !== 'object' || err === null) return '';
@@ -50,8 +53,8 @@ export const s3Failure = (err: unknown): JobFailure => {
   const refusal = refused[code] ?? (status === 403 ? refused['AccessDenied'] : undefined);
   if (refusal !== undefined) return new JobFailure('StorageRefused', refusal);
   const word = code === '' ? '' : ` (${code})`;
-  if (status === 429 || code === 'SlowDown') return storageUnavailable('the result store asks for fewer requests');
-  if (status >= 500 && status !== 501) return storageUnavailable(`the result store has an error of its own${word}`);
+  if (status === 429 || code === 'SlowDown') return storageUnavailable('the result store asks for fewer requests', retryAfterSeconds);
+  if (status >= 500 && status !== 501) return storageUnavailable(`the result store has an error of its own${word}`, retryAfterSeconds);
   if (status >= 300) return new JobFailure('StorageRefused', `the result store refuses this${word}: correct its configuration`);
-  return storageUnavailable(`the result store cannot be reached at the moment${word}`);
+  return storageUnavailable(`the result store cannot be reached at the moment${word}`, retryAfterSeconds);
 };

@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import { JobFailure } from '../../workflows/contract/failures.ts';
 import { storesOf, type StorageConfig, type StoreConfig } from './config.ts';
 import { localStore } from './local.ts';
-import type { PlacedFileRef, ResultStore, StoredFile, StoredPart } from './resultStore.ts';
+import type { PlacedFileRef, ResultStore, StoredFile, StoredFileRef, StoredPart, WholeFile } from './resultStore.ts';
 import { s3Store } from './s3.ts';
 import type { MultipartUploads } from './s3Multipart.ts';
 
@@ -12,6 +12,7 @@ import type { MultipartUploads } from './s3Multipart.ts';
 export interface ResultStores {
   putPart(file: PlacedFileRef, part: StoredPart, bytes: Readable): Promise<void>;
   complete(file: PlacedFileRef, expected: StoredFile): Promise<void>;
+  putWhole(file: PlacedFileRef, whole: WholeFile, bytes: Readable): Promise<void>;
   read(file: PlacedFileRef, range?: { readonly start: number; readonly end: number }): Promise<Readable>;
   remove(job: { readonly store: string; readonly jobId: string; readonly podAttempt?: number }): Promise<void>;
   /** Health of every store by `storage` and its name. */
@@ -46,6 +47,15 @@ const openStore = (store: StoreConfig, { uploads }: StoresDeps): ResultStore => 
   }
 };
 
+/** Stores that have no shorter way take a whole file as its only part. */
+const putWhole = async (store: ResultStore, file: StoredFileRef, whole: WholeFile, bytes: Readable): Promise<void> => {
+  if (store.putWhole !== undefined) return store.putWhole(file, whole, bytes);
+  const { sizeBytes, sha256 } = whole;
+  const partDigests = sizeBytes === 0 ? [] : [sha256];
+  if (sizeBytes > 0) await store.putPart(file, { k: 0, offset: 0, sizeBytes, sha256 }, bytes);
+  return store.complete(file, { sizeBytes, sha256, parts: partDigests.length, partBytes: sizeBytes, partDigests });
+};
+
 /** Opens every configured store; sends nothing yet. */
 export const openStores = (config: StorageConfig, deps: StoresDeps): ResultStores => {
   const stores = new Map(storesOf(config).map((store) => [store.name, openStore(store, deps)]));
@@ -57,6 +67,7 @@ export const openStores = (config: StorageConfig, deps: StoresDeps): ResultStore
   return {
     putPart: async (file, part, bytes) => of(file.store).putPart(file, part, bytes),
     complete: async (file, expected) => of(file.store).complete(file, expected),
+    putWhole: async (file, whole, bytes) => putWhole(of(file.store), file, whole, bytes),
     read: async (file, range) => of(file.store).read(file, range),
     remove: async (job) => of(job.store).remove(job),
     checks: Object.fromEntries([...stores].map(([name, store]) => [`storage ${name}`, () => store.check()])),

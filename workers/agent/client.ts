@@ -20,9 +20,11 @@ export interface Gateway {
   report(report: PhaseReport): Promise<Order>;
   /** one try */
   putPart(
-    part: { readonly n: number; readonly k: number; readonly sha256: string; readonly isEncrypted?: boolean },
+    part: { readonly n: number; readonly k: number; readonly sha256: string; readonly isEncrypted: boolean },
     bytes: Buffer,
   ): Promise<void>;
+  /** one try; a whole file of at most one part. @throws Refused 404 from a gateway of an earlier release */
+  putOutput(file: { readonly n: number; readonly sha256: string; readonly isEncrypted: boolean }, bytes: Buffer): Promise<void>;
   /** one try */
   completeOutput(n: number, file: OutputCompletion): Promise<void>;
   /** start time of the phase's first attempt that is not `after`; waits for it as long as it takes */
@@ -36,6 +38,15 @@ export const createGateway = (send: Send): Gateway => {
       await send({ method: 'POST', path, headers: { 'content-type': 'application/json' }, body: Buffer.from(JSON.stringify(body)) }),
     );
   const ordered = async (path: string, body: unknown): Promise<Order> => (await post<Order>(path, body)) ?? { order: 'continue' };
+  const put = async (
+    path: string,
+    { sha256, isEncrypted }: { readonly sha256: string; readonly isEncrypted: boolean },
+    body: Buffer,
+  ): Promise<void> => {
+    const encryption = isEncrypted ? { 'c2d-encryption': 'age' } : {};
+    const headers = { 'c2d-digest': sha256, 'content-type': 'application/octet-stream', ...encryption };
+    (await send({ method: 'PUT', path, headers, body })).body.resume();
+  };
   return {
     plan: () =>
       persist(async () => {
@@ -47,11 +58,8 @@ export const createGateway = (send: Send): Gateway => {
       send({ method: 'GET', path: `/files/${n}`, idleMs, signal, headers: offset > 0 ? { range: `bytes=${offset}-` } : {} }),
     postEvents: (events) => ordered('/events', events),
     report: (report) => persist(() => ordered('/reports', report)),
-    async putPart({ n, k, sha256, isEncrypted = false }, bytes) {
-      const encryption = isEncrypted ? { 'c2d-encryption': 'age' } : {};
-      const headers = { 'c2d-digest': sha256, 'content-type': 'application/octet-stream', ...encryption };
-      (await send({ method: 'PUT', path: `/outputs/${n}/parts/${k}`, headers, body: bytes })).body.resume();
-    },
+    putPart: ({ n, k, ...facts }, bytes) => put(`/outputs/${n}/parts/${k}`, facts, bytes),
+    putOutput: ({ n, ...facts }, bytes) => put(`/outputs/${n}`, facts, bytes),
     async completeOutput(n, file) {
       await post(`/outputs/${n}/complete`, file);
     },

@@ -83,6 +83,9 @@ export const plainSource = (handle: FileHandle): OutputSource => {
   };
 };
 
+/** The most that encryption adds to so many bytes: a header, and a tag for every chunk. */
+export const encryptionOverhead = (bytes: number): number => 1_024 + tagBytes * (Math.ceil(bytes / chunkBytes) + 1);
+
 /** A file, encrypted under a key of its own. */
 export const encryptedSource = (handle: FileHandle, encryption: Encryption): OutputSource => {
   const { fileKey, stanza } = newFileKey(encryption);

@@ -8,7 +8,7 @@ import type { FailedTokenLimits } from './failedTokens.ts';
 import { serveFile } from './files.ts';
 import { createJobFiles } from './jobFiles.ts';
 import type { GatewayMetrics } from './metrics.ts';
-import { completeOutput, takePart } from './outputs.ts';
+import { completeOutput, takeOutput, takePart } from './outputs.ts';
 import { awaitAttempt } from './phases.ts';
 import type { ActivityClient, ReportDeps } from './phaseReports.ts';
 import { servePlan, type AgentSettings } from './plan.ts';
@@ -69,6 +69,7 @@ export const createGateway = (deps: GatewayDeps): Express => {
   agent.get('/files/:n', pod(serveFile({ ...deps, resolveJob })));
   agent.post('/events', pod(takeEvents({ ledger, reports, gate }), express.json({ limit: eventsBody })));
   agent.post('/reports', pod(takeReport({ ledger, reports, resolveJob }), express.json({ limit: reportsBody })));
+  agent.put('/outputs/:n', pod(takeOutput(outputs)));
   agent.put('/outputs/:n/parts/:k', pod(takePart(outputs)));
   agent.post('/outputs/:n/complete', pod(completeOutput(outputs), express.json({ limit: completionBody })));
   agent.get('/phases/:phase/attempt', pod(awaitAttempt({ workflows, ...clock })));

@@ -1,4 +1,4 @@
-/** `PUT outputs/{n}/parts/{k}` and `POST outputs/{n}/complete`: results on their way into the store. */
+/** `PUT outputs/{n}`, `PUT outputs/{n}/parts/{k}` and `POST outputs/{n}/complete`: results on their way into the store. */
 
 import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -75,19 +75,41 @@ const bodyOf = (req: Request): Readable => Readable.from(req.iterator({ destroyO
 
 const nowhere = (): Writable => new Writable({ write: (_chunk, _encoding, done) => done() });
 
+const digestIn = ({ headers: { 'c2d-digest': sha256 } }: Request): string => {
+  if (typeof sha256 !== 'string' || !/^[0-9a-f]{64}$/.test(sha256)) throw malformed('bytes need the header c2d-digest: their SHA-256, hex');
+  return sha256;
+};
+
+const saysEncrypted = (req: Request): boolean => req.headers['c2d-encryption'] === 'age';
+
+/** Streams a whole file of at most one part into the store in constant memory; 204 once it is verified and durable. */
+export const takeOutput = (deps: OutputsDeps): PodHandler =>
+  async function takeOutput(pod, req, res) {
+    const { store: stores, partBytes, metrics } = deps;
+    const n = parseNumber(req.params['n']);
+    const sha256 = digestIn(req);
+    const sizeBytes = lengthOf(req, partBytes);
+    const job = await jobOfPod(deps, pod);
+    checkLimits(job, n, sizeBytes);
+    requireEncryption(job, saysEncrypted(req));
+    if (job.isRead) {
+      await stores.putWhole({ store: job.store, ...pod, n }, { sizeBytes, sha256 }, bodyOf(req));
+      metrics.storedBytes.inc(sizeBytes);
+    } else await pipeline(bodyOf(req), nowhere());
+    res.status(204).end();
+  };
+
 /** Streams one part into the store in constant memory; 204 once its digest has been verified. */
 export const takePart = (deps: OutputsDeps): PodHandler =>
   async function takePart(pod, req, res) {
     const { store: stores, partBytes, metrics } = deps;
     const [n, k] = [parseNumber(req.params['n']), parseNumber(req.params['k'])];
-    const sha256 = req.headers['c2d-digest'];
-    if (typeof sha256 !== 'string' || !/^[0-9a-f]{64}$/.test(sha256))
-      throw malformed('a part needs the header c2d-digest: its SHA-256, hex');
+    const sha256 = digestIn(req);
     const length = lengthOf(req, partBytes);
     const offset = k * partBytes;
     const job = await jobOfPod(deps, pod);
     checkLimits(job, n, offset + length);
-    requireEncryption(job, req.headers['c2d-encryption'] === 'age');
+    requireEncryption(job, saysEncrypted(req));
     if (job.isRead) {
       await stores.putPart({ store: job.store, ...pod, n }, { k, offset, sizeBytes: length, sha256 }, bodyOf(req));
       metrics.storedBytes.inc(length);

@@ -7,6 +7,8 @@
  *   GET  /agent/v1/files/{n}          (Range)     → bytes, 200 or 206; failures are Problem
  *   POST /agent/v1/events             Events      → Order
  *   POST /agent/v1/reports            PhaseReport → Order; 503 + Retry-After: send the same report again
+ *   PUT  /agent/v1/outputs/{n}                    → 204; a whole file of at most one part, both of the following in one; the same
+ *                                                   headers. Gateways of earlier releases answer 404: they take parts
  *   PUT  /agent/v1/outputs/{n}/parts/{k}          → 204; headers `c2d-digest: sha256 hex`, `c2d-encryption: age` where the plan asks for it; idempotent
  *   POST /agent/v1/outputs/{n}/complete OutputCompletion → 204; after it the file is verified and durable
  *   GET  /agent/v1/phases/{phase}/attempt?after=N → PhaseAttempt (long poll, up to 25 s)

@@ -29,7 +29,10 @@ export class TestGateway {
   intercept: Interception = () => false;
   over = false;
   attempt = 1_000;
+  /** true: as a gateway of an earlier release, which knows parts only */
+  takesPartsOnly = false;
   #parts = new Map<string, Buffer>();
+  #wholes = new Map<number, Buffer>();
   #changed = new EventEmitter().setMaxListeners(0);
   #server: Server | undefined;
 
@@ -77,6 +80,11 @@ export class TestGateway {
 
   output(name: string): ReceivedOutput | undefined {
     return this.outputs.find((output) => output.name === name);
+  }
+
+  /** What arrived in one request: its name comes with the report of the phase, if at all. */
+  whole(n: number): Buffer | undefined {
+    return this.#wholes.get(n);
   }
 
   /** Resolves once `condition` holds; looked at after every request. */
@@ -131,19 +139,33 @@ export class TestGateway {
       this.events.push(protocol.events.parse(json()));
       answer(res, 200, { order: 'continue' });
     } else if (resource === 'reports') {
-      this.reports.push(protocol.phaseReport.parse(json()));
+      const report = protocol.phaseReport.parse(json());
+      if (report.outcome === 'done' && report.phase === 'publishOutputs') this.#nameWholes(report.result.files);
+      this.reports.push(report);
       answer(res, 200, { order: 'continue' });
     } else if (resource === 'phases') {
       const after = Number(url.searchParams.get('after'));
       if (this.attempt > after) answer(res, 200, { startedAtMs: this.attempt });
       else setTimeout(() => answer(res, 204), 20);
-    } else if (resource === 'outputs' && req.method === 'PUT') {
+    } else if (resource === 'outputs' && req.method === 'PUT' && k === '' && !this.takesPartsOnly) {
+      this.#wholes.set(Number(n), checkedPart(req, body));
+      answer(res, 204);
+    } else if (resource === 'outputs' && req.method === 'PUT' && k !== '') {
       this.#parts.set(`${n}/${k}`, checkedPart(req, body));
       answer(res, 204);
-    } else if (resource === 'outputs') {
+    } else if (resource === 'outputs' && req.method === 'POST') {
       this.outputs.push(this.#complete(Number(n), protocol.outputFile.parse(json())));
       answer(res, 204);
     } else answer(res, 404, { type: 'RequestInvalid', message: 'no such route', retryable: false });
+  }
+
+  #nameWholes(files: readonly (protocol.OutputFile & { readonly n: number })[]): void {
+    for (const file of files) {
+      const bytes = this.#wholes.get(file.n);
+      if (bytes === undefined) continue;
+      if (bytes.length !== file.sizeBytes || digest(bytes) !== file.sha256) throw new Error(`output ${file.n} is not what was announced`);
+      this.outputs.push({ ...file, bytes });
+    }
   }
 
   #complete(n: number, file: protocol.OutputFile): ReceivedOutput {

@@ -51,6 +51,44 @@ describe('s3Store', () => {
     expect((await fetch(`${server.endpoint}/${server.bucket}?list-type=2`)).status).toBe(403);
   });
 
+  const putWhole = (store: ReturnType<typeof aStore>, ref: ReturnType<typeof file>, sent: string, meant = sent): Promise<void> =>
+    store.putWhole!(ref, { sizeBytes: meant.length, sha256: sha256(Buffer.from(meant)) }, Readable.from([Buffer.from(sent)]));
+
+  test('a whole file takes one request, also again, and nothing is remembered of it', async () => {
+    const [ref, uploads] = [file(), rememberedUploads()];
+    const store = aStore({}, uploads);
+    for (const content of ['whole', 'whole', 'other', '']) {
+      await putWhole(store, ref, content);
+      expect((await buffer(await store.read(ref))).toString()).toBe(content);
+    }
+    expect([await listKeys(ref.jobId), uploads.size()]).toEqual([[`${ref.jobId}/3/5`], 0]);
+  });
+
+  test('a whole file of other bytes than promised is not stored', async () => {
+    const [ref, store] = [file(), aStore()];
+    await expect(putWhole(store, ref, 'damaged', 'correct')).rejects.toMatchObject({ type: 'StorageUnavailable' });
+    await expect(store.read(ref)).rejects.toMatchObject({ type: 'StorageRefused' });
+  });
+
+  test('a whole file is read back where the server tells no checksum', async () => {
+    const settings = s3SettingsOf(server);
+    const client = createS3Client(settings);
+    const asked: string[] = [];
+    client.middlewareStack.add(
+      (next, { commandName = '' }) =>
+        async (args) => {
+          asked.push(commandName);
+          const result = await next(args);
+          delete (result.output as { ChecksumSHA256?: string }).ChecksumSHA256;
+          return result;
+        },
+      { step: 'initialize' },
+    );
+    const [ref, store] = [file(), s3Store({ settings, uploads: rememberedUploads(), client })];
+    await putWhole(store, ref, 'whole');
+    expect(asked).toEqual(['PutObjectCommand', 'HeadObjectCommand', 'GetObjectCommand']);
+  });
+
   test('what one process began another one ends, and both may begin at once', async () => {
     const [ref, uploads] = [file(), rememberedUploads()];
     const [one, other] = [aStore({}, uploads), aStore({}, uploads)];

@@ -6,6 +6,8 @@ import { startAgentHarness, type AgentHarness } from './agentHarness.ts';
 
 const partBytes = 10_000;
 let harness: AgentHarness;
+const received = (n = 0): Buffer | undefined => harness.server.output(`file-${n}`)?.bytes ?? harness.server.whole(n);
+const requestsOf = (n: number): readonly string[] => harness.server.requests.filter((line) => line.includes(`/outputs/${n}`));
 beforeEach(async () => {
   harness = await startAgentHarness();
 });
@@ -32,7 +34,7 @@ describe('uploadFiles', () => {
     async (size) => {
       const content = randomBytes(size);
       const done = await upload(await write([content]));
-      expect(harness.server.output('file-0')?.bytes).toEqual(content);
+      expect(received()).toEqual(content);
       expect(done.get(0)).toEqual({
         n: 0,
         name: 'file-0',
@@ -58,7 +60,7 @@ describe('uploadFiles', () => {
     const done = new Map<number, PublishedFile>();
     const deps = { gateway: harness.gateway, partBytes, patienceMs: 2_000, done, onPart: () => undefined, onFile: () => undefined };
     await uploadFiles(files, { ...deps, encryption });
-    const stored = harness.server.output('file-0')!.bytes;
+    const stored = received()!;
     expect(stored.subarray(0, 22).toString()).toBe('age-encryption.org/v1\n');
     expect(stored.includes(content.subarray(0, 32))).toBe(false);
     expect(done.get(0)).toMatchObject({
@@ -68,10 +70,61 @@ describe('uploadFiles', () => {
     expect(harness.server.problems).toEqual([]);
   });
 
-  test('many files arrive, each once', async () => {
+  test('many small files arrive, each in one request, several at once', async () => {
     const contents = Array.from({ length: 200 }, (_unused, n) => Buffer.from(`content of ${n}`));
+    let [present, most] = [0, 0];
+    harness.server.intercept = async () => {
+      most = Math.max(most, (present += 1));
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      present -= 1;
+      return false;
+    };
     await upload(await write(contents));
-    expect(harness.server.outputs).toHaveLength(200);
+    expect(contents.map((_unused, n) => received(n))).toEqual(contents);
+    expect(harness.server.requests).toHaveLength(200);
+    expect(most).toBeGreaterThan(8);
+    expect(most).toBeLessThanOrEqual(16);
+  });
+
+  test.each([
+    ['below the size of a part', partBytes - 1, ['PUT /agent/v1/outputs/0']],
+    ['empty', 0, ['PUT /agent/v1/outputs/0']],
+    ['as large as a part', partBytes, ['PUT /agent/v1/outputs/0/parts/0', 'POST /agent/v1/outputs/0/complete']],
+  ])('a file that is %s takes as few requests as it can', async (_what, size, requests) => {
+    await upload(await write([randomBytes(size)]));
+    expect(requestsOf(0)).toEqual(requests);
+  });
+
+  test('a file too large for the buffers of small ones, and smaller than a part, is sent in one request', async () => {
+    const content = randomBytes(300 * 1024);
+    const files = await write([content]);
+    const deps = { gateway: harness.gateway, patienceMs: 2_000, done: new Map(), onPart: () => undefined, onFile: () => undefined };
+    await uploadFiles(files, { ...deps, partBytes: 1024 ** 2 });
+    expect([received(), requestsOf(0)]).toEqual([content, ['PUT /agent/v1/outputs/0']]);
+  });
+
+  test('a gateway of an earlier release is given parts', async () => {
+    harness.server.takesPartsOnly = true;
+    const contents = [randomBytes(100), Buffer.alloc(0), randomBytes(2 * partBytes + 1)];
+    await upload(await write(contents));
+    expect(contents.map((_unused, n) => received(n))).toEqual(contents);
+    expect(harness.server.problems).toEqual([]);
+  });
+
+  test('small files that are to be encrypted leave as ciphertext, each in one request', async () => {
+    const content = randomBytes(1_000);
+    const files = await write([content]);
+    const encryption = { recipient: '02'.repeat(33), secret: '03'.repeat(32), wrapped: '04'.repeat(129) };
+    const done = new Map<number, PublishedFile>();
+    const deps = { gateway: harness.gateway, partBytes, patienceMs: 2_000, done, onPart: () => undefined, onFile: () => undefined };
+    await uploadFiles(files, { ...deps, encryption });
+    const stored = received()!;
+    expect(stored.subarray(0, 22).toString()).toBe('age-encryption.org/v1\n');
+    expect(done.get(0)).toMatchObject({
+      ...{ sizeBytes: stored.length, sha256: digest(stored), parts: 1 },
+      plaintext: { sizeBytes: content.length, sha256: digest(content) },
+    });
+    expect(requestsOf(0)).toEqual(['PUT /agent/v1/outputs/0']);
   });
 
   test('a part that was refused for the moment is sent again', async () => {
@@ -84,7 +137,7 @@ describe('uploadFiles', () => {
     };
     const content = randomBytes(3 * partBytes);
     await upload(await write([content]));
-    expect(harness.server.output('file-0')?.bytes).toEqual(content);
+    expect(received()).toEqual(content);
   });
 
   test('a final refusal ends the phase with its reason', async () => {
@@ -99,9 +152,9 @@ describe('uploadFiles', () => {
   test('what was completed is not sent again', async () => {
     const files = await write([Buffer.from('a'), Buffer.from('b')]);
     const done = await upload(files);
-    harness.server.outputs.length = 0;
+    harness.server.requests.length = 0;
     await upload(files, 2_000, done);
-    expect(harness.server.outputs).toEqual([]);
+    expect(harness.server.requests).toEqual([]);
   });
 
   test('after patience is used up the files are kept for another attempt', async () => {

@@ -16,12 +16,14 @@ import { createFileSource } from '../../../infra/ocean/fileSource.ts';
 import { createGuardedFetcher } from '../../../infra/outbound/guardedFetch.ts';
 import { createLogger } from '../../../infra/process/logger.ts';
 import { localStore } from '../../../infra/storage/local.ts';
+import { openStores } from '../../../infra/storage/stores.ts';
 import { createGateway, type GatewayDeps } from '../../../workers/gateway/app.ts';
 import { createGatewayMetrics } from '../../../workers/gateway/metrics.ts';
 import type { GatewayLedger } from '../../../workers/gateway/ports.ts';
 import type { StagedFile } from '../../../workflows/contract/manifest.ts';
 import type { Admission, AssetSnapshot, JobSpec, ProviderListing } from '../../../workflows/contract/spec.ts';
 import type { PodRef } from '../../../workflows/contract/job.ts';
+import { rememberedUploads } from '../../support/s3.ts';
 import { FakeTemporal } from './fakeTemporal.ts';
 
 export const anEnvironment = (limits: Partial<ComputeEnvironment['limits']> = {}): ComputeEnvironment =>
@@ -159,7 +161,7 @@ export const startGateway = async (options: HarnessOptions = {}) => {
       arweaveGateway: 'https://arweave.invalid',
       chains: new Map(),
     }),
-    store,
+    store: openStores({ C2D_STORAGE_FOLDER: folder, C2D_STORES: [] }, { uploads: rememberedUploads() }),
     outputRules: () => [],
     environmentOf: (id) => (id === environment.id ? environment : undefined),
     settings: { seal: { kind: 'noNetwork' }, heartbeatSeconds: 4, partBytes: 10 },

@@ -38,6 +38,8 @@ describe('outputs', () => {
     const gateway = await startGateway({ spec: { surface: 'selfTest' } });
     expect((await putPart(gateway, [0, 0], 'some text')).status).toBe(204);
     expect((await gateway.post('/outputs/0/complete', completion('some text'))).status).toBe(204);
+    const whole = { method: 'PUT', body: 'some text', headers: { 'c2d-digest': sha256('some text') } };
+    expect((await gateway.call('/outputs/0', whole)).status).toBe(204);
     await expect(gateway.store.read({ ...gateway.pod, n: 0 })).rejects.toThrow();
     expect(await gateway.metrics.registry.metrics()).toMatch(/c2d_gateway_stored_bytes_total 0/);
   });
@@ -46,6 +48,9 @@ describe('outputs', () => {
     const encryption = { recipient: 'aa', secret: 'bb', wrapped: 'cc' };
     const gateway = await startGateway({ spec: { encryption } });
     expect((await gateway.call('/plan')).ok).toBe(true);
+    const whole = (headers: object) =>
+      gateway.call('/outputs/1', { method: 'PUT', body: 'sealed', headers: { 'c2d-digest': sha256('sealed'), ...headers } });
+    expect([(await whole({})).status, (await whole({ 'c2d-encryption': 'age' })).status]).toEqual([409, 204]);
     const plain = await putPart(gateway, [0, 0], 'plain');
     expect([plain.status, await plain.json()]).toMatchObject([409, { type: 'StorageRefused', retryable: false }]);
     const headers = { 'c2d-digest': sha256('sealed'), 'c2d-encryption': 'age' };
@@ -69,6 +74,20 @@ describe('outputs', () => {
     expect((await gateway.post('/outputs/0/complete', completion(text))).status).toBe(503);
   });
 
+  test('a whole file is verified and durable after one request, which may be repeated', async () => {
+    const gateway = await startGateway();
+    const put = (n: number, body: string, digest = sha256(body)) =>
+      gateway.call(`/outputs/${n}`, { method: 'PUT', body, headers: { 'c2d-digest': digest } });
+    for (const body of ['whole', '']) {
+      for (const _ of [1, 2]) expect((await put(body.length, body)).status).toBe(204);
+      expect((await buffer(await gateway.store.read({ ...gateway.pod, n: body.length }))).toString()).toBe(body);
+    }
+    expect((await put(1, 'damaged', sha256('whole'))).status).toBe(503);
+    await expect(gateway.store.read({ ...gateway.pod, n: 1 })).rejects.toMatchObject({ type: 'StorageRefused' });
+    expect((await put(1, 'eleven char')).status).toBe(413);
+    expect((await put(1, 'no digest', 'abc')).status).toBe(400);
+  });
+
   test('an upload that is cut stores nothing that counts, and the connection is free for the next', async () => {
     const gateway = await startGateway();
     const { port } = new URL(gateway.url);
@@ -88,7 +107,7 @@ describe('outputs', () => {
     const refuse = async (): Promise<never> => {
       throw new JobFailure('StorageRefused', 'the result store is read-only: mount it writable');
     };
-    const gateway = await startGateway({ deps: { store: { putPart: refuse, complete: refuse } } });
+    const gateway = await startGateway({ deps: { store: { putPart: refuse, complete: refuse, putWhole: refuse } } });
     const response = await putPart(gateway, [0, 0], 'x');
     expect([response.status, await response.json()]).toEqual([
       424,
