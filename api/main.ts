@@ -44,7 +44,7 @@ const connect = (config: ApiConfig, logger: ReturnType<typeof createLogger>) => 
   });
   const changes = listenForChanges(config.DATABASE_URL, (err) => logger.warn({ err }, 'the connection for changes broke'));
   const ledger = createLedger(database, keyring, storageSecondsIn(config.C2D_ENVIRONMENTS));
-  const results = openStores(config, { uploads: uploadsIn(ledger) });
+  const results = openStores(config, { uploads: uploadsIn(ledger), exclusively: ledger.exclusively });
   return {
     ...{ database, changes, ledger, results },
     jwts: createJwts(keyring),

@@ -72,6 +72,7 @@ export const detailText = (job: JobDetails): string =>
     ...job.timing.phases.map(({ phase, seconds }) => `  ${phase.padEnd(10)} ${secondsText(seconds)}`),
     `results      ${job.results.length}`,
     ...(job.expiresAt === null ? [] : [`kept         ${keptText(job)}`]),
+    ...(job.resultsCid === null ? [] : [`in IPFS      ${job.resultsCid}`]),
   ].join('\n');
 
 /** One line per job. */
@@ -80,7 +81,11 @@ export const listText = (jobs: readonly JobSummary[]): string =>
 
 /** One line per file. */
 export const resultsText = (results: JobDetails['results']): string =>
-  results.map(({ index, name, sizeBytes, sha256 }) => `${index}  ${name}  ${sizeText(sizeBytes)}  ${sha256}`).join('\n');
+  results
+    .map(
+      ({ index, name, sizeBytes, sha256, cid }) => `${index}  ${name}  ${sizeText(sizeBytes)}  ${sha256}${cid === null ? '' : `  ${cid}`}`,
+    )
+    .join('\n');
 
 const offerText = (kind: string, offer: EnvironmentView['paid']): string =>
   `  ${kind}: ${offer.resources.map(({ id, max }) => `${id} ≤ ${max}`).join(', ')}; ${offer.maxJobDuration} s; ` +

@@ -18,7 +18,7 @@ export const readResults = ({ ledger }: Pick<ApiDeps, 'ledger'>): RequestHandler
     const row = await requireViewableJob(ledger, req, addressOf(res));
     refuseExpired(row);
     const complete = row.finishedAtMs !== null || row.results.length > 0;
-    res.set('Cache-Control', 'no-store').json({ results: listResults(row), complete, expiresAt: toTimeOrNull(row.expiresAtMs) });
+    res.set('Cache-Control', 'no-store').json({ ...listResults(row), complete, expiresAt: toTimeOrNull(row.expiresAtMs) });
   };
 
 /** Streams one file as fast as the client takes it. */

@@ -53,12 +53,14 @@ export const summarise = (row: JobRow): JobSummary => ({
   expiresAt: toTimeOrNull(row.expiresAtMs),
 });
 
-/** The job's results, without anything that tells where they lie. */
-export const listResults = ({ results }: Pick<JobRow, 'results'>): JobDetails['results'] =>
-  results.map(({ index, filename, filesize, type, sha256, plaintext }) => ({
-    ...{ index, name: filename, sizeBytes: filesize, type, sha256 },
+/** The job's results, without anything that tells where they lie: a CID says what they are, wherever they are. */
+export const listResults = ({ results }: Pick<JobRow, 'results'>): Pick<JobDetails, 'results' | 'resultsCid'> => ({
+  results: results.map(({ index, filename, filesize, type, sha256, plaintext, cid }) => ({
+    ...{ index, name: filename, sizeBytes: filesize, type, sha256, cid: cid ?? null },
     ...(plaintext && { plaintext: { ...plaintext } }),
-  }));
+  })),
+  resultsCid: results[0]?.directoryCid ?? null,
+});
 
 /** Only outputs of a job that has finished become an asset. */
 const assetOf = ({ asset, ...row }: JobRow): JobDetails['asset'] => {
@@ -102,7 +104,7 @@ export const detail = (row: JobRow, nowMs: number): JobDetails => ({
   algorithm: row.algorithmDid === '' ? null : row.algorithmDid,
   datasets: [...row.inputDids],
   agreementId: row.agreementId === '' ? null : row.agreementId,
-  results: listResults(row),
+  ...listResults(row),
   asset: assetOf(row),
   termination: row.termination && {
     exitCode: row.termination.exitCode,

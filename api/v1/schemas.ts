@@ -106,6 +106,8 @@ export const phaseTime = z
   .strictObject({ phase, status: z.number().int(), startedAt: time, seconds: z.number().nonnegative() })
   .meta({ id: 'PhaseTime' });
 
+const contentId = z.string().regex(/^[a-z2-7]{59,}$/);
+
 export const resultEntry = z
   .strictObject({
     index: count,
@@ -117,8 +119,11 @@ export const resultEntry = z
       .strictObject({ sizeBytes: count, sha256: z.string().regex(/^[0-9a-f]{64}$/) })
       .optional()
       .meta({ description: 'what an encrypted file (`name` ends with .age) was before; absent for all others' }),
+    cid: contentId.nullable().meta({ description: 'of the file, where results are kept in IPFS' }),
   })
   .meta({ id: 'Result' });
+
+const directoryId = contentId.nullable().meta({ description: 'of a directory with all results, where they are kept in IPFS' });
 
 export const jobId = z.string().regex(/^[0-9a-f]{32}$/);
 
@@ -209,6 +214,7 @@ export const jobDetails = jobSummary
     agreementId: z.string().nullable().meta({ description: 'transaction of the order that carries the job' }),
     results: z.array(resultEntry).meta({ description: 'listed once, complete' }),
     asset: newAsset.nullable().meta({ description: 'null where none is made' }),
+    resultsCid: directoryId,
     termination: z.strictObject({ exitCode: z.number().int().nullable(), outOfMemory: z.boolean(), reason: z.string() }).nullable(),
     refusal: reason.nullable(),
     payment: payment.nullable().meta({ description: 'null where nothing is locked' }),
@@ -231,6 +237,7 @@ export const jobPage = z
 export const resultList = z
   .strictObject({
     results: z.array(resultEntry),
+    resultsCid: directoryId,
     complete: z.boolean().meta({ description: 'false: not listed yet' }),
     expiresAt: time.nullable().meta({ description: 'when they are removed; null until the job has ended, and for files of an asset' }),
   })

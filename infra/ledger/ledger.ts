@@ -9,6 +9,7 @@ import { readAssetResults, readPublication, recordAsset } from './jobAssets.ts';
 import * as jobs from './jobs.ts';
 import { listJobs, readRequestDigest, reserveKeyedJob } from './keyedJobs.ts';
 import { translateLedgerErrors } from './ledgerFailure.ts';
+import { exclusively } from './locks.ts';
 import { appendLog, dropEndedLogs, readLog } from './logs.ts';
 import { readManifest, readManifestFacts, recordImage, recordStagedFiles, storeManifest } from './manifests.ts';
 import { nonceOf, reserveJob, spendNonce } from './nonces.ts';
@@ -36,7 +37,7 @@ export const createLedger = (
   storageSecondsOf: jobs.JobsDeps['storageSecondsOf'] = () => usualStorageSeconds,
 ) => {
   const deps: jobs.JobsDeps = { db, keyring, storageSecondsOf };
-  return translateLedgerErrors({
+  const operations = translateLedgerErrors({
     nonceOf: nonceOf(deps),
     spendNonce: spendNonce(deps),
     reserveJob: reserveJob(deps),
@@ -112,6 +113,8 @@ export const createLedger = (
       await sql`select 1`.execute(db);
     },
   });
+  // what other people's work throws is none of the ledger's failures
+  return { ...operations, exclusively: exclusively(deps) };
 };
 
 export type Ledger = ReturnType<typeof createLedger>;

@@ -35,8 +35,11 @@ export const expiredJobs = ({ db }: JobsDeps) =>
     return rows.map((row) => ({ jobId: row.job_id, store: row.store, expiresAt: row.expires_at }));
   };
 
-/** Of a result: size and digest, so that a file that somebody shows can be told to be it. Names may say what is in them. */
-const withoutNames = sql<string>`(select jsonb_agg(entry - 'filename') from jsonb_array_elements(results) as entry)`;
+/**
+ * Of a result: size and digest, so that a file that somebody shows can be told to be it. Names may say what is in them, and by a CID it could still be
+ * fetched from whoever keeps a copy.
+ */
+const withoutNames = sql<string>`(select jsonb_agg(entry - 'filename' - 'cid' - 'directoryCid') from jsonb_array_elements(results) as entry)`;
 
 /**
  * Reduces an expired job to what has to be accounted for: id, consumer, environment, orders, DIDs, resources, status,

@@ -18,6 +18,10 @@ export interface ResultEntry {
   readonly sha256: string;
   /** what an encrypted file was before; absent for all others */
   readonly plaintext?: { readonly sizeBytes: number; readonly sha256: string };
+  /** of the file, where it is kept in IPFS */
+  readonly cid?: string | undefined;
+  /** of the directory with all results of the job, where they are kept in IPFS */
+  readonly directoryCid?: string;
 }
 
 /** `terminationDetails` of the API surfaces. */

@@ -45,6 +45,7 @@ const imageOf = (container: AlgorithmContainer, ran: string | null): ManifestIma
 
 const predicateOf = (facts: ManifestFacts, { address, version }: Maker): ManifestPredicate => {
   const { row, admission, staged, image, publishedAtMs, endedAtMs } = facts;
+  const directoryCid = row.results[0]?.directoryCid;
   return {
     job: {
       id: row.jobId,
@@ -70,10 +71,12 @@ const predicateOf = (facts: ManifestFacts, { address, version }: Maker): Manifes
     datasets: admission.datasets.map(assetOf),
     algorithm: { ...assetOf(admission.algorithm), image: imageOf(admission.container, image) },
     staged,
-    outputs: row.results.map(({ index, filename, type, filesize, sha256, plaintext }) => ({
+    outputs: row.results.map(({ index, filename, type, filesize, sha256, plaintext, cid }) => ({
       ...{ index, name: filename, type, sizeBytes: filesize, sha256 },
       ...(plaintext && { plaintext }),
+      ...(cid !== undefined && { cid }),
     })),
+    ...(directoryCid !== undefined && { outputsCid: directoryCid }),
   };
 };
 

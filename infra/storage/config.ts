@@ -54,8 +54,41 @@ export const s3StoreConfig = z.strictObject({
   idleSeconds: z.number().positive().default(30),
 });
 
+/** Nodes of IPFS with the RPC API of Kubo. */
+export const ipfsStoreConfig = z
+  .strictObject({
+    name,
+    kind: z.literal('ipfs'),
+    /** in order of preference */
+    nodes: z
+      .array(
+        z.strictObject({
+          /** of the RPC API, which may do everything: no address of a gateway */
+          url: z.url({ protocol: /^https?$/ }),
+          /** value of the header `Authorization` */
+          authorization: secret.optional(),
+        }),
+      )
+      .min(1),
+    /** so many nodes must have a job's results, pinned, before it ends; absent: all */
+    copies: z.number().int().positive().optional(),
+    /** of the nodes' own file system */
+    folder: z
+      .string()
+      .regex(/^(\/[A-Za-z0-9._-]+)+$/, 'is not an absolute path of letters, digits and . _ -')
+      .default('/durable-c2d'),
+    /** whoever learns a CID can read the content: nobody is to choose such a store by mistake */
+    readableByCid: z.literal(true, 'must be true: whoever learns the CID of a file in IPFS can read it'),
+    /** has nodes drop what nothing holds after results were removed; they do so with everything that is not pinned */
+    collectGarbage: z.boolean().default(false),
+  })
+  .superRefine(({ nodes, copies }, context) => {
+    if (copies !== undefined && copies > nodes.length)
+      context.addIssue({ code: 'custom', path: ['copies'], message: 'is more than there are nodes' });
+  });
+
 /** One named store. */
-export const storeConfig = z.discriminatedUnion('kind', [localStoreConfig, s3StoreConfig]);
+export const storeConfig = z.discriminatedUnion('kind', [localStoreConfig, s3StoreConfig, ipfsStoreConfig]);
 
 const storeConfigs = z.array(storeConfig).superRefine((stores, context) => {
   const seen = new Set<string>();
@@ -75,6 +108,7 @@ export const storageKeys = {
 /** Values of `storageKeys`. */
 export type StorageConfig = z.output<z.ZodObject<typeof storageKeys>>;
 export type StoreConfig = z.output<typeof storeConfig>;
+export type IpfsStoreConfig = z.output<typeof ipfsStoreConfig>;
 export type S3StoreConfig = z.output<typeof s3StoreConfig>;
 
 /** All stores; `C2D_STORAGE_FOLDER` is one of them. */

@@ -37,6 +37,14 @@ export interface StoredFile {
 /** A whole file that is sent in one piece. */
 export type WholeFile = Pick<StoredFile, 'sizeBytes' | 'sha256'>;
 
+/** Where content can be found in a network that addresses it by what it is: CIDs of version 1. */
+export interface ContentIds {
+  /** a directory with all results of the job, by the names that consumers see */
+  readonly directory: string;
+  /** by the agent's number of the file */
+  readonly files: ReadonlyMap<number, string>;
+}
+
 /** Stores the files of jobs. Failures: `JobFailure('StorageRefused' | 'StorageUnavailable')`. */
 export interface ResultStore {
   /** Stores one part; repeating it with the same bytes changes nothing. Verifies `sha256` of the part. */
@@ -45,6 +53,11 @@ export interface ResultStore {
   complete(file: StoredFileRef, expected: StoredFile): Promise<void>;
   /** Both in one, for a file that fits in one part. Absent where that is no faster than a part and its completion. */
   putWhole?(file: StoredFileRef, whole: WholeFile, bytes: Readable): Promise<void>;
+  /**
+   * Makes one published whole of an attempt's complete files. Absent in stores whose files have no identity of their own.
+   * After the call they are found by their CIDs, pinned on as many nodes as the operator asks for. Safe to repeat.
+   */
+  seal?(attempt: Omit<StoredFileRef, 'n'>, files: readonly { readonly n: number; readonly filename: string }[]): Promise<ContentIds>;
   /** Bytes `start` to `end`, both included, of a completed file. */
   read(file: StoredFileRef, range?: { readonly start: number; readonly end: number }): Promise<Readable>;
   /** Removes everything stored for a job, or for one of its pod attempts. Tolerates absence. */

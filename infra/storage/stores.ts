@@ -4,7 +4,9 @@ import type { Readable } from 'node:stream';
 import { JobFailure } from '../../workflows/contract/failures.ts';
 import { storesOf, type StorageConfig, type StoreConfig } from './config.ts';
 import { localStore } from './local.ts';
-import type { PlacedFileRef, ResultStore, StoredFile, StoredFileRef, StoredPart, WholeFile } from './resultStore.ts';
+import { ipfsStore } from './ipfs.ts';
+import type { Exclusively } from './ipfsNode.ts';
+import type { ContentIds, PlacedFileRef, ResultStore, StoredFile, StoredFileRef, StoredPart, WholeFile } from './resultStore.ts';
 import { s3Store } from './s3.ts';
 import type { MultipartUploads } from './s3Multipart.ts';
 
@@ -15,6 +17,8 @@ export interface ResultStores {
   putWhole(file: PlacedFileRef, whole: WholeFile, bytes: Readable): Promise<void>;
   read(file: PlacedFileRef, range?: { readonly start: number; readonly end: number }): Promise<Readable>;
   remove(job: { readonly store: string; readonly jobId: string; readonly podAttempt?: number }): Promise<void>;
+  /** null from stores whose files have no identity of their own */
+  seal(attempt: Omit<PlacedFileRef, 'n'>, files: readonly { readonly n: number; readonly filename: string }[]): Promise<ContentIds | null>;
   /** Health of every store by `storage` and its name. */
   readonly checks: Readonly<Record<string, () => Promise<void>>>;
 }
@@ -34,14 +38,18 @@ export const uploadsIn = (ledger: {
 
 interface StoresDeps {
   readonly uploads: MultipartUploads;
+  /** runs work of a name while no other process does */
+  readonly exclusively: Exclusively;
 }
 
-const openStore = (store: StoreConfig, { uploads }: StoresDeps): ResultStore => {
+const openStore = (store: StoreConfig, { uploads, exclusively }: StoresDeps): ResultStore => {
   switch (store.kind) {
     case 'local':
       return localStore(store);
     case 's3':
       return s3Store({ settings: store, uploads });
+    case 'ipfs':
+      return ipfsStore(store, exclusively);
     default:
       return store satisfies never;
   }
@@ -70,6 +78,7 @@ export const openStores = (config: StorageConfig, deps: StoresDeps): ResultStore
     putWhole: async (file, whole, bytes) => putWhole(of(file.store), file, whole, bytes),
     read: async (file, range) => of(file.store).read(file, range),
     remove: async (job) => of(job.store).remove(job),
+    seal: async (attempt, files) => (await of(attempt.store).seal?.(attempt, files)) ?? null,
     checks: Object.fromEntries([...stores].map(([name, store]) => [`storage ${name}`, () => store.check()])),
   };
 };

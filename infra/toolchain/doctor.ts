@@ -10,6 +10,7 @@ import { findHelm } from './cluster/helm.ts';
 import { findKubernetes } from './cluster/kubernetesPrograms.ts';
 import { findNodePrograms } from './cluster/nodePrograms.ts';
 import { findContainerEngine } from './containerEngine.ts';
+import { findKubo } from './kubo.ts';
 import { findPostgres } from './postgresBinaries.ts';
 import { findTemporalCli } from './temporal.ts';
 import { findOnPath } from './run.ts';
@@ -88,6 +89,12 @@ const listCommonExaminations = (): readonly Examination[] => {
       find: findVersitygw,
       fetch: findGo() === undefined ? 'download' : 'download, else a build with Go',
       remedy: 'set VERSITYGW_PATH to a versitygw',
+    },
+    {
+      part: 'ipfs node',
+      find: findKubo,
+      fetch: findGo() === undefined ? 'download' : 'download, else a build with Go',
+      remedy: "set KUBO_PATH to Kubo's program ipfs",
     },
   ];
 };

@@ -16,6 +16,7 @@ import { ensureTemporalCli } from './temporal.ts';
 import { findPostgres } from './postgresBinaries.ts';
 import { startContainerEngine } from './containerEngine.ts';
 import { describePart, type Report } from './parts.ts';
+import { ensureKubo } from './kubo.ts';
 import { ensureVersitygw } from './versitygw.ts';
 
 /** Result of preparing one part, as a line for people. */
@@ -47,14 +48,15 @@ const preparations: Readonly<Record<string, Preparation>> = {
   containers: prepareImages,
   clients: async (report) => describePart(await ensureClients(report)),
   's3 server': async (report) => describePart(await ensureVersitygw(report)),
+  'ipfs node': async (report) => describePart(await ensureKubo(report)),
   cluster: prepareCluster,
 };
 
 /** Names that `prepareParts` takes. */
 const partNames: readonly string[] = Object.keys(preparations);
 
-/** A cluster takes minutes to build and root to run, and only tests need a server of S3: only who asks for them pays for them. */
-const rarePartNames = ['cluster', 's3 server'];
+/** A cluster takes minutes to build and root to run, and only tests need a server of S3 or a node of IPFS: only who asks for them pays for them. */
+const rarePartNames = ['cluster', 's3 server', 'ipfs node'];
 
 /** What every command may need. */
 const commonPartNames = partNames.filter((name) => !rarePartNames.includes(name));

@@ -86,7 +86,7 @@ const runJest = async (args: readonly string[], parts: Readonly<Record<string, s
 
 const prepareForTests = async (): Promise<Readonly<Record<string, string>>> => {
   await prepareParts();
-  await prepareParts(['s3 server']);
+  await prepareParts(['s3 server', 'ipfs node']);
   const [temporal, busybox] = await Promise.all([ensureTemporalCli(), ensureBusybox()]);
   return { TEMPORAL_CLI_PATH: temporal.path, C2D_BUSYBOX_PATH: busybox.path };
 };

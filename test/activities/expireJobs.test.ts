@@ -57,7 +57,10 @@ const depsOf = (over: Partial<ExpireJobsDeps> = {}) => {
 };
 
 const storesOf = (...names: readonly string[]) =>
-  openStores({ C2D_STORES: names.map((name) => ({ name, kind: 'local', folder: folderOf(name) })) }, { uploads: uploadsIn(opened.ledger) });
+  openStores(
+    { C2D_STORES: names.map((name) => ({ name, kind: 'local', folder: folderOf(name) })) },
+    { uploads: uploadsIn(opened.ledger), exclusively: opened.ledger.exclusively },
+  );
 
 const runOnce = (deps: ExpireJobsDeps): Promise<ExpiredBatch> => new MockActivityEnvironment().run(expireJobs(deps), { after: null });
 const isSealed = async (jobId: string) => {

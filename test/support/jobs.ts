@@ -36,6 +36,8 @@ const rules: ComputeRules = {
 /** A dataset; what is left out is plausible. */
 export interface DatasetToPublish {
   readonly contents?: readonly Content[];
+  /** file objects instead of contents */
+  readonly files?: readonly unknown[];
   readonly compute?: Partial<ComputeRules>;
   /** of its service */
   readonly additionalInformation?: unknown;
@@ -44,12 +46,12 @@ export interface DatasetToPublish {
 /** Publishes a dataset; anybody's own code may compute on it unless `compute` says otherwise. */
 export const publishDataset = (
   { publisher, files }: Scene,
-  { contents = ['a dataset'], compute = {}, additionalInformation }: DatasetToPublish = {},
+  { contents = ['a dataset'], files: objects, compute = {}, additionalInformation }: DatasetToPublish = {},
 ): Promise<PublishedAsset> =>
   publisher.publishAsset({
     kind: 'dataset',
     name: 'a dataset',
-    files: contents.map((content) => ({ type: 'url', url: files.serve(content), method: 'GET' })),
+    files: objects ?? contents.map((content) => ({ type: 'url', url: files.serve(content), method: 'GET' })),
     compute: { ...rules, ...compute },
     ...(additionalInformation !== undefined && { additionalInformation }),
   });

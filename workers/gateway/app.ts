@@ -18,6 +18,7 @@ import { Refusal, renderProblems } from './problems.ts';
 import { agentBasePath } from './protocol.ts';
 import { createSignOfLifeGate } from './signOfLifeGate.ts';
 import { takeReport } from './reports.ts';
+import { sealResults } from './sealing.ts';
 import type { WorkflowLook } from './workflowLook.ts';
 
 /** Everything that the gateway needs; `main.ts` joins it. */
@@ -68,7 +69,10 @@ export const createGateway = (deps: GatewayDeps): Express => {
   agent.get('/plan', pod(servePlan({ ...deps, resolveJob })));
   agent.get('/files/:n', pod(serveFile({ ...deps, resolveJob })));
   agent.post('/events', pod(takeEvents({ ledger, reports, gate }), express.json({ limit: eventsBody })));
-  agent.post('/reports', pod(takeReport({ ledger, reports, resolveJob }), express.json({ limit: reportsBody })));
+  agent.post(
+    '/reports',
+    pod(takeReport({ ledger, reports, resolveJob, seal: sealResults(outputs) }), express.json({ limit: reportsBody })),
+  );
   agent.put('/outputs/:n', pod(takeOutput(outputs)));
   agent.put('/outputs/:n/parts/:k', pod(takePart(outputs)));
   agent.post('/outputs/:n/complete', pod(completeOutput(outputs), express.json({ limit: completionBody })));

@@ -57,7 +57,7 @@ const createApp = (
   logger: ReturnType<typeof createLogger>,
 ) => {
   const metrics = createGatewayMetrics();
-  const store = openStores(config, { uploads: uploadsIn(ledger) });
+  const store = openStores(config, { uploads: uploadsIn(ledger), exclusively: ledger.exclusively });
   const decrypter = createDecrypter([config.C2D_PROVIDER_PRIVATE_KEY, ...config.C2D_FORMER_PROVIDER_PRIVATE_KEYS]);
   const { C2D_GATEWAY_CANARY_HOST: canaryHost, C2D_GATEWAY_CANARY_PORT: canaryPort } = config;
   const app = createGateway({

@@ -68,4 +68,4 @@ export type EnvironmentOf = (environmentId: string) => ComputeEnvironment | unde
 export type OutputRules = (datasets: Admission['datasets'], environment: ComputeEnvironment) => readonly OutputRule[];
 
 /** What uploads need of the result stores. */
-export type UploadStore = Pick<ResultStores, 'putPart' | 'complete' | 'putWhole'>;
+export type UploadStore = Pick<ResultStores, 'putPart' | 'complete' | 'putWhole'> & Partial<Pick<ResultStores, 'seal'>>;

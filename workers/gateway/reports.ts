@@ -12,11 +12,13 @@ import type { GatewayLedger } from './ports.ts';
 import { Refusal, jobOver, malformed } from './problems.ts';
 import { phaseReport, type Order, type PhaseReport, type StagedInputs } from './protocol.ts';
 import { resultEntriesOf } from './resultEntries.ts';
+import type { SealResults } from './sealing.ts';
 
 export interface ReportsDeps {
   readonly ledger: Pick<GatewayLedger, 'recordProgress' | 'recordResults' | 'recordStagedFiles'>;
   readonly reports: ReportDeps;
   readonly resolveJob: ResolveJob;
+  readonly seal: SealResults;
 }
 
 /** 200 once the report is taken, also when an earlier copy was; 503 while nothing waits for it yet; 410 when the job is over. */
@@ -54,7 +56,7 @@ const forward = async (deps: ReportsDeps, pod: PodRef, report: PhaseReport): Pro
       if (report.phase === 'publishOutputs' && report.result.withheld !== undefined) return withhold(deps, pod, report);
       // side by side: nothing waits for the digests before the job has ended, and a report that fails is repeated
       const noted = report.phase === 'stageInputs' ? noteStaged(deps, pod, report.result) : undefined;
-      const [outcome] = await Promise.all([recordDone(ledger, pod, report).then(completePhaseOf(reports, report.phase, pod)), noted]);
+      const [outcome] = await Promise.all([recordDone(deps, pod, report).then(completePhaseOf(reports, report.phase, pod)), noted]);
       return outcome;
     }
     default:
@@ -82,18 +84,18 @@ const noteStaged = async ({ ledger, resolveJob }: ReportsDeps, pod: PodRef, { di
 
 /** The log, if it may be read, is listed as ever; the job ends with the rule as its reason. */
 const withhold = async (
-  { ledger, reports }: ReportsDeps,
+  deps: ReportsDeps,
   pod: PodRef,
   report: Extract<PhaseReport, { outcome: 'done'; phase: 'publishOutputs' }>,
 ): Promise<ReportOutcome> => {
-  await recordDone(ledger, pod, report);
+  await recordDone(deps, pod, report);
   const failure = ApplicationFailure.create({
     type: 'OutputsWithheld' satisfies FailureType,
     message: withoutSecrets(report.result.withheld ?? ''),
     nonRetryable: true,
     category: 'BENIGN',
   });
-  return failPhase(reports)('publishOutputs', pod, failure);
+  return failPhase(deps.reports)('publishOutputs', pod, failure);
 };
 
 /** Makes the next attempt start at once; that one asks the runtime. */
@@ -126,7 +128,7 @@ const failureOf = (report: Extract<PhaseReport, { outcome: 'failed' }>): Applica
 
 /** Writes what clients read before the workflow goes on, and returns the small result that enters the history. */
 const recordDone = async (
-  ledger: ReportsDeps['ledger'],
+  { ledger, seal }: ReportsDeps,
   pod: PodRef,
   report: Extract<PhaseReport, { outcome: 'done' }>,
 ): Promise<unknown> => {
@@ -145,7 +147,7 @@ const recordDone = async (
     case 'publishOutputs': {
       const { files, exit } = report.result;
       if (new Set(files.map(({ n }) => n)).size !== files.length) throw malformed('two published files have one number');
-      await ledger.recordResults({ ...pod, results: resultEntriesOf(files) });
+      await ledger.recordResults({ ...pod, results: await seal(pod, resultEntriesOf(files)) });
       const bytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
       return { files: files.length, bytes, ...(exit !== undefined && { exit }) } satisfies PublishedOutputs;
     }

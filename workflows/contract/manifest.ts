@@ -51,6 +51,8 @@ export interface ManifestOutput {
   readonly sha256: string;
   /** what an encrypted file was before; absent for all others */
   readonly plaintext?: { readonly sizeBytes: number; readonly sha256: string };
+  /** CID of the file, version 1; absent where results are not kept in IPFS */
+  readonly cid?: string;
 }
 
 /** What happened. Times are ISO 8601, UTC. */
@@ -82,6 +84,8 @@ export interface ManifestPredicate {
   /** null: the pod's agent did not tell */
   readonly staged: readonly StagedFile[] | null;
   readonly outputs: readonly ManifestOutput[];
+  /** CID of a directory with all outputs; absent where results are not kept in IPFS */
+  readonly outputsCid?: string;
 }
 
 /** An in-toto Statement v1. */

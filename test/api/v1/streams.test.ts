@@ -216,7 +216,12 @@ describe('GET /api/v1/jobs/{id}/manifest', () => {
 describe('GET /api/v1/jobs/{id}/results', () => {
   test('lists files once the job has published them, and gives them whole or in part', async () => {
     const id = await startOne(alice);
-    expect((await alice.call(`/api/v1/jobs/${id}/results`)).body).toEqual({ results: [], complete: false, expiresAt: null });
+    expect((await alice.call(`/api/v1/jobs/${id}/results`)).body).toEqual({
+      results: [],
+      resultsCid: null,
+      complete: false,
+      expiresAt: null,
+    });
     await surface.finish(id, { 'a.csv': '0123456789', 'algorithm.log': 'hello' });
     const { body } = await alice.call(`/api/v1/jobs/${id}/results`);
     expect(body).toMatchObject({ complete: true, results: [{ index: 0, name: 'a.csv', sizeBytes: 10 }, { type: 'algorithmLog' }] });

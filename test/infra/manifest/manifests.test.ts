@@ -144,6 +144,16 @@ describe('a manifest', () => {
     expect(predicate.algorithm.image).toEqual({ reference: `node@${checksum}`, promised: checksum, ran: null });
   });
 
+  test('has the CIDs of results in IPFS, and says nothing of CIDs where there are none', async () => {
+    const facts = (await opened.ledger.readManifestFacts(await endedJob()))!;
+    const inIpfs = facts.row.results.map((entry) => ({ ...entry, cid: `bafkfile${entry.index}`, directoryCid: 'bafydirectory' }));
+    const { predicate } = statementOf({ ...facts, row: { ...facts.row, results: inIpfs } }, { address: '0x', version: '1' });
+    expect(predicate.outputs.map(({ cid }) => cid)).toEqual(['bafkfile0', 'bafkfile1']);
+    expect(predicate.outputsCid).toBe('bafydirectory');
+    const elsewhere = statementOf(facts, { address: '0x', version: '1' }).predicate;
+    expect(canonicalJson(elsewhere)).not.toMatch(/cid"/i);
+  });
+
   test('waits for an image that its node tells only after the end, for a while', async () => {
     const jobId = await endedJob({}, null);
     const patient = createManifests({ ledger: opened.ledger, privateKey: key, version: '1', imagePatienceMs: 60_000 });

@@ -54,6 +54,32 @@ describe('localStore', () => {
     expect(peak - before).toBeLessThan(100 * 1024 * 1024);
   });
 
+  test('what another process has written is read again before it counts', async () => {
+    const bytes = Buffer.from('abcdefghij');
+    const [ref, digest] = [file(), createHash('sha256').update(bytes).digest('hex')];
+    const part = { k: 0, offset: 0, sizeBytes: bytes.length, sha256: digest };
+    const expected = { sizeBytes: bytes.length, sha256: digest, parts: 1, partBytes: bytes.length, partDigests: [digest] };
+    await localStore({ folder }).putPart(ref, part, Readable.from([bytes]));
+    await writeFile(join(folder, ref.jobId, '3', '5.partial'), 'abcdefghiX');
+    await expect(localStore({ folder }).complete(ref, expected)).rejects.toMatchObject({ type: 'StorageUnavailable' });
+  });
+
+  test.each<[string, (other: Buffer) => Readable]>([
+    ['was replaced by another', (other) => Readable.from([other])],
+    ['was sent again and cut', (other) => cutAfter(other)],
+  ])('a part that %s does not count as what it was before', async (_, again) => {
+    const store = localStore({ folder });
+    const ref = file();
+    const [first, other] = [Buffer.alloc(1_000_000, 'a'), Buffer.alloc(1_000_000, 'b')];
+    const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
+    const part = { k: 0, offset: 0, sizeBytes: first.length };
+    await store.putPart(ref, { ...part, sha256: sha256(first) }, Readable.from([first]));
+    await store.putPart(ref, { ...part, sha256: sha256(other) }, again(other)).catch(() => undefined);
+    const digests = { sha256: sha256(first), partDigests: [sha256(first)] };
+    const expected = { sizeBytes: first.length, parts: 1, partBytes: first.length, ...digests };
+    await expect(store.complete(ref, expected)).rejects.toMatchObject({ type: 'StorageUnavailable' });
+  });
+
   test('a folder that is a file is refused, and no path is told', async () => {
     const path = join(folder, 'file');
     await writeFile(path, '');
@@ -64,6 +90,15 @@ describe('localStore', () => {
     await expect(store.check()).rejects.toMatchObject({ type: expect.stringMatching(/^Storage/) });
   });
 });
+
+/** Breaks off after these bytes. */
+const cutAfter = (bytes: Buffer): Readable =>
+  Readable.from(
+    (function* () {
+      yield bytes;
+      throw new Error('aborted');
+    })(),
+  );
 
 describe('localFailure', () => {
   test.each<[string, string, boolean]>([

@@ -51,7 +51,7 @@ describe('a missing part', () => {
 
   test('an unknown name is answered with the names there are', async () => {
     await expect(prepareParts(['kubernetes'])).rejects.toThrow(
-      'there is no part kubernetes; there are temporal, postgres, containers, clients, cluster',
+      'there is no part kubernetes; there are temporal, postgres, containers, clients, s3 server, ipfs node, cluster',
     );
   });
 });

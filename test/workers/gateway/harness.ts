@@ -15,6 +15,7 @@ import { parseFileObject } from '../../../infra/ocean/fileObject.ts';
 import { createFileSource } from '../../../infra/ocean/fileSource.ts';
 import { createGuardedFetcher } from '../../../infra/outbound/guardedFetch.ts';
 import { createLogger } from '../../../infra/process/logger.ts';
+import { createTurns } from '../../../infra/storage/inTurn.ts';
 import { localStore } from '../../../infra/storage/local.ts';
 import { openStores } from '../../../infra/storage/stores.ts';
 import { createGateway, type GatewayDeps } from '../../../workers/gateway/app.ts';
@@ -161,7 +162,7 @@ export const startGateway = async (options: HarnessOptions = {}) => {
       arweaveGateway: 'https://arweave.invalid',
       chains: new Map(),
     }),
-    store: openStores({ C2D_STORAGE_FOLDER: folder, C2D_STORES: [] }, { uploads: rememberedUploads() }),
+    store: openStores({ C2D_STORAGE_FOLDER: folder, C2D_STORES: [] }, { uploads: rememberedUploads(), exclusively: createTurns() }),
     outputRules: () => [],
     environmentOf: (id) => (id === environment.id ? environment : undefined),
     settings: { seal: { kind: 'noNetwork' }, heartbeatSeconds: 4, partBytes: 10 },

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { JobFailure } from '../../../workflows/contract/failures.ts';
 import { closeAll, startGateway } from './harness.ts';
 
 afterEach(closeAll);
@@ -31,6 +32,8 @@ const failed = (rest: object = {}) => ({
   retryable: true,
   ...rest,
 });
+
+const unusedStore = { putPart: async () => undefined, complete: async () => undefined, putWhole: async () => undefined };
 
 describe('POST reports', () => {
   test('a result reaches the activity that waits for it', async () => {
@@ -75,6 +78,33 @@ describe('POST reports', () => {
     await post('/reports', published([]));
     temporal.start(type);
     expect((await post('/reports', published([]))).status).toBe(200);
+  });
+
+  test('results are told with their CIDs where their store has any, and are sealed under the names that consumers see', async () => {
+    const seal = async (_attempt: unknown, files: readonly { n: number; filename: string }[]) => ({
+      directory: 'directory',
+      files: new Map(files.map(({ n, filename }) => [n, `cid of ${filename}`])),
+    });
+    const { post, temporal, ledger } = await startGateway({ deps: { store: { ...unusedStore, seal } } });
+    temporal.start('publishOutputs/1');
+    expect((await post('/reports', published(['a/b']))).status).toBe(200);
+    expect(ledger.results).toMatchObject([
+      { filename: 'a%2Fb', cid: 'cid of a%2Fb', directoryCid: 'directory' },
+      { filename: 'algorithm.log', cid: 'cid of algorithm.log', directoryCid: 'directory' },
+    ]);
+  });
+
+  test.each<[string, JobFailure]>([
+    ['is away', new JobFailure('StorageUnavailable', 'an IPFS node cannot be reached', { retryAfterSeconds: 10 })],
+    ['must be mended', new JobFailure('StorageRefused', 'an IPFS node asks for other credentials')],
+  ])('a store that %s when results are sealed keeps the agent reporting, and the job says why', async (_, failure) => {
+    const seal = async () => Promise.reject(failure);
+    const { post, temporal, ledger } = await startGateway({ deps: { store: { ...unusedStore, seal } } });
+    const activity = temporal.start('publishOutputs/1');
+    const answer = await post('/reports', published([]));
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '10']);
+    expect(ledger.progress).toMatchObject([{ status: 60, reason: failure.message }]);
+    expect([ledger.results, activity.state]).toEqual([null, 'started']);
   });
 
   test('a stop that is still under way does not count as publishing taken', async () => {

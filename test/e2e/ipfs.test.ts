@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto';
+import type { JobDetails } from '../../api/v1/schemas.ts';
+import type { Envelope, ManifestStatement } from '../../workflows/contract/manifest.ts';
+import { openIpfsNode, type IpfsTestNode } from '../support/ipfs.ts';
+import { awaitEnd, publishDataset, startRawJob } from '../support/jobs.ts';
+import { useOwnStack } from '../support/ownStack.ts';
+
+const jobPatienceMs = 90_000;
+let node: IpfsTestNode;
+
+const own = useOwnStack(async () => {
+  node = await openIpfsNode();
+  const stores = [{ name: 'ipfs', kind: 'ipfs', readableByCid: true, nodes: [{ url: node.apiUrl }] }];
+  return {
+    environments: [{ id: 'ipfs', storage: 'ipfs', free: {} }],
+    env: { C2D_STORES: JSON.stringify(stores), C2D_IPFS_GATEWAY: node.gatewayUrl },
+  };
+});
+
+afterAll(() => node?.close());
+
+const code = `
+const fs = require('node:fs');
+const input = fs.readFileSync('/data/inputs/' + JSON.parse(process.env.DIDS)[0] + '/0', 'utf8');
+fs.mkdirSync('/data/outputs/sub', { recursive: true });
+fs.writeFileSync('/data/outputs/sub/upper.txt', input.toUpperCase());
+console.log(input.length + ' characters');`;
+
+describe('IPFS', () => {
+  test(
+    'a dataset that lies in IPFS is computed on, and the results are found there by their CIDs',
+    async () => {
+      const { scene, parts } = own();
+      const { cid } = await node.client.add('a table that lies in IPFS', { cidVersion: 1, rawLeaves: true });
+      const dataset = await publishDataset(scene, { files: [{ type: 'ipfs', hash: cid.toString() }] });
+      const { jobId } = await startRawJob(scene, { code, datasets: [dataset] });
+      const { job, results, log } = await awaitEnd(scene, jobId);
+      expect(job.status).toBe(70);
+      expect(results.get('sub%2Fupper.txt')!.toString()).toBe('A TABLE THAT LIES IN IPFS');
+      expect(log).toBe('25 characters\n');
+
+      const headers = { authorization: `Bearer ${await scene.consumer.generateAuthToken()}` };
+      const details = (await (await fetch(`${parts.apiUrl}/api/v1/jobs/${jobId}`, { headers })).json()) as JobDetails;
+      expect(details.results.map(({ name }) => name)).toEqual(['sub%2Fupper.txt', 'algorithm.log']);
+      for (const { name, cid: file, sha256 } of details.results) {
+        const content = await node.fetchContent(file!);
+        expect(createHash('sha256').update(content).digest('hex')).toBe(sha256);
+        expect(await node.fetchContent(`${details.resultsCid}/${encodeURIComponent(name)}`)).toBe(content);
+      }
+
+      const envelope = (await (await fetch(`${parts.apiUrl}/api/v1/jobs/${jobId}/manifest`, { headers })).json()) as Envelope;
+      const { predicate } = JSON.parse(Buffer.from(envelope.payload, 'base64').toString()) as ManifestStatement;
+      expect(predicate.outputsCid).toBe(details.resultsCid);
+      expect(predicate.outputs.map(({ cid: file }) => file)).toEqual(details.results.map(({ cid: file }) => file));
+    },
+    jobPatienceMs,
+  );
+
+  test(
+    'while the node is away the results wait, the reason says so, and nothing is lost',
+    async () => {
+      const { scene } = own();
+      const { jobId } = await startRawJob(scene, { code: `require('node:fs').writeFileSync('/data/outputs/kept', 'kept')` });
+      node.kill('SIGKILL');
+      await node.waitForEnd();
+      const reasons = new Set<string>();
+      while (![...reasons].some((reason) => reason.includes('IPFS'))) {
+        const [job] = await scene.consumer.computeStatus({ jobId });
+        reasons.add(job?.statusReason ?? '');
+      }
+      await node.restart();
+      const { job, results } = await awaitEnd(scene, jobId);
+      expect(job.status).toBe(70);
+      expect(results.get('kept')!.toString()).toBe('kept');
+    },
+    jobPatienceMs,
+  );
+});
