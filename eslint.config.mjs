@@ -80,7 +80,7 @@ export default ts.config(
   {
     files: ['workers/agent/**/*.ts'],
     rules: forbid(
-      packages(),
+      packages('re2js'),
       from('gateway', 'the agent takes types from the protocol, no code', { types: true }),
       workflows,
       activities,

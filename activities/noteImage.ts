@@ -10,6 +10,6 @@ export interface ImageNotesDeps {
 
 /** Keeps what a look at the pod told of its image, for the manifest of the results. */
 export const noteImage = async ({ images }: ImageNotesDeps, pod: PodRef, outcome: PodOutcome): Promise<void> => {
-  if ((outcome.kind === 'alive' || outcome.kind === 'ended') && outcome.image !== undefined)
+  if (outcome.kind !== 'failed' && outcome.image !== undefined)
     await images.recordImage({ jobId: pod.jobId, podAttempt: pod.podAttempt, image: outcome.image });
 };

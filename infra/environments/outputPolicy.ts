@@ -1,10 +1,29 @@
 /** Output policies as operators configure them and publishers declare them, and which of them hold for a job. */
 
+import { RE2JS } from 're2js';
 import { z } from 'zod';
 import { outputFileTypes, type OutputPolicy, type OutputRule } from '../../workflows/contract/outputPolicy.ts';
 import type { Admission } from '../../workflows/contract/spec.ts';
 
 const limit = z.number().int().nonnegative().nullable().default(null);
+
+const problemOf = (pattern: string): string | undefined => {
+  try {
+    return RE2JS.compile(pattern).matcher('').find() ? 'matches the empty text, so it would match everywhere' : undefined;
+  } catch (err) {
+    return `is no regular expression of RE2: ${err instanceof Error ? err.message : 'it cannot be compiled'}`;
+  }
+};
+
+/** Of RE2, which has no look-around and no back references, and therefore no pattern that takes for ever. */
+const pattern = z
+  .string()
+  .min(1)
+  .max(500)
+  .superRefine((text, context) => {
+    const message = problemOf(text);
+    if (message !== undefined) context.addIssue({ code: 'custom', message });
+  });
 
 /** What may leave a job; absent limits do not exist. */
 export const outputPolicy = z.strictObject({
@@ -15,6 +34,7 @@ export const outputPolicy = z.strictObject({
   fileTypes: z.array(z.enum(outputFileTypes)).nullable().default(null),
   /** false: nobody is shown the algorithm's log */
   publishLog: z.boolean().default(true),
+  redactLog: z.array(pattern).max(50).default([]),
 }) satisfies z.ZodType<OutputPolicy>;
 
 const did = z.string().regex(/^did:(op|ope):[0-9a-f]{64}$/, 'is no DID');

@@ -58,7 +58,7 @@ export const declaredPolicyOf = (snapshot: AssetSnapshot): OutputPolicy | null =
 };
 
 /** For a policy that an earlier release has accepted, and this one cannot read. */
-const nothingLeaves: OutputPolicy = { maxBytes: 0, maxFiles: 0, fileTypes: [], publishLog: false };
+const nothingLeaves: OutputPolicy = { maxBytes: 0, maxFiles: 0, fileTypes: [], publishLog: false, redactLog: [] };
 
 /**
  * The files of an asset as it was accepted.

@@ -7,10 +7,10 @@ const bareId = /^[0-9a-f]{64}$/;
 
 /**
  * @param imageId `sha256:…` (Docker), bare hex (Podman), `name@sha256:…` (a kubelet)
- * @returns the same outcome with the digest or id, where there is one and the pod is there
+ * @returns the same outcome with the digest or id, where there is one and the algorithm could begin
  */
 export const withImage = (outcome: PodOutcome, imageId: string | undefined): PodOutcome => {
-  if (outcome.kind !== 'alive' && outcome.kind !== 'ended') return outcome;
+  if (outcome.kind === 'failed') return outcome;
   const image = bareId.test(imageId ?? '') ? `sha256:${imageId}` : digest.exec(imageId ?? '')?.[1];
   return image === undefined ? outcome : { ...outcome, image };
 };

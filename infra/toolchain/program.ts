@@ -3,10 +3,11 @@
 import { spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { cacheFolder } from './cache.ts';
 import { guardProgram, releaseProgram } from './guard.ts';
 import { messageOf } from './parts.ts';
 
@@ -131,12 +132,17 @@ export const readTail = (file: string, lines = 8): string =>
  */
 const portRange = { first: 15_000, last: 29_999 };
 const mostTries = 50;
-/** Ports that this process has been given already: whoever asked may not listen yet. */
-const given = new Set<number>();
+/**
+ * One file for each port that is given away, named by it, with the id of the process that it was given to: whoever asked
+ * may not listen yet. It counts for as long as that process lives.
+ */
+const givenFolder = path.join(cacheFolder(), 'ports');
+const taken = new Set<string>();
+process.once('exit', () => taken.forEach((file) => rmSync(file, { force: true })));
 
 /**
- * Free TCP ports of an address of this machine, all different. Nobody holds them, but nobody else is given them either:
- * this process gets each once, and another one by a chance of some thousands.
+ * Free TCP ports of an address of this machine, all different. Nobody holds them, but nobody else is given them either
+ * while this process lives.
  * @throws Error if no more can be found
  */
 export const findFreePorts = async (count: number, address = '127.0.0.1'): Promise<readonly number[]> => {
@@ -149,13 +155,38 @@ const findFreePort = async (address: string): Promise<number> => {
   let reason = 'all are given away';
   for (let tries = 0; tries < mostTries; tries += 1) {
     const port = randomInt(portRange.first, portRange.last + 1);
-    if (given.has(port)) continue;
-    given.add(port);
+    if (!take(port)) continue;
     const problem = await tryPort(port, address);
     if (problem === undefined) return port;
     reason = problem;
   }
   throw new Error(`no free port of ${address} was found from ${portRange.first} to ${portRange.last}: ${reason}`);
+};
+
+/** @returns false if the port was given to a process that lives */
+const take = (port: number): boolean => {
+  mkdirSync(givenFolder, { recursive: true, mode: 0o700 });
+  const file = path.join(givenFolder, String(port));
+  for (;;) {
+    try {
+      writeFileSync(file, String(process.pid), { flag: 'wx' });
+      taken.add(file);
+      return true;
+    } catch (err) {
+      if (!(err instanceof Error && 'code' in err && err.code === 'EEXIST')) throw err;
+    }
+    if (isHeld(file)) return false;
+    rmSync(file, { force: true });
+  }
+};
+
+const isHeld = (file: string): boolean => {
+  try {
+    return process.kill(Number(readFileSync(file, 'utf8')), 0);
+  } catch (err) {
+    // somebody else's process lives too
+    return err instanceof Error && 'code' in err && err.code === 'EPERM';
+  }
 };
 
 /** @returns why it cannot be listened on; undefined if it can */

@@ -32,7 +32,7 @@ const tiny: EnvironmentSettings = {
 const guarded: EnvironmentSettings = {
   ...tiny,
   id: 'guarded',
-  outputPolicy: { maxFiles: 2, maxBytes: 1_000, fileTypes: ['csv'] },
+  outputPolicy: { maxFiles: 2, maxBytes: 1_000, fileTypes: ['csv'], redactLog: ['[\\w.]+@[\\w.]+'] },
 };
 
 /** Waits for nothing long: not for a silent source, and not for an algorithm. */

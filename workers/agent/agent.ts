@@ -14,6 +14,7 @@ import { logWithheldBy } from './outputRules.ts';
 import { abandonAlgorithm, openPipes, type Pipes } from './pipes.ts';
 import { createProgress, enterPhase, type Progress } from './progress.ts';
 import { publish, type PublishDeps } from './publish.ts';
+import { openRedaction, redacted } from './redaction.ts';
 import { findSealBreach } from './seal.ts';
 import { untilStaged } from './staging.ts';
 import { openState, type AgentState, type AlgorithmExit, type StateFile } from './state.ts';
@@ -39,6 +40,7 @@ interface Run extends AgentDeps {
   readonly progress: Progress;
   readonly events: EventSender;
   readonly log: AlgorithmLog;
+  readonly redact: Awaited<ReturnType<typeof openRedaction>>;
   /** aborted when the job is being cancelled before its algorithm ran */
   readonly cancelled: AbortSignal;
 }
@@ -82,6 +84,7 @@ const drive = async (deps: AgentDeps, onOver: () => void): Promise<void> => {
     onOver,
     onStop: () => state.released || cancelled.abort(new PhaseFailure('PodChanged', 'the job is being cancelled', false)),
   });
+  const redact = await openRedaction(plan.outputRules);
   const withheldBy = logWithheldBy(plan.outputRules);
   const log = await openLog({
     path: `${dataFolder}/logs/algorithm.log`,
@@ -95,7 +98,7 @@ const drive = async (deps: AgentDeps, onOver: () => void): Promise<void> => {
   });
   if (withheldBy !== undefined && log.size() === 0) await log.note(`the log is withheld by the output policy of ${withheldBy}`);
   events.attach(log);
-  const run: Run = { ...deps, plan, pipes, breachFound, stateFile, progress, events, log, cancelled: cancelled.signal };
+  const run: Run = { ...deps, plan, pipes, breachFound, stateFile, progress, events, log, redact, cancelled: cancelled.signal };
   const { cluster } = deps;
   const hasEnded = (): boolean => state.exit !== null;
   const ending =
@@ -128,7 +131,7 @@ const runAlgorithm = async (run: Run): Promise<void> => {
   let overQuota = false;
   const isWrapperGone = state.released && !pipes.wrapperIsThere;
   const algorithm = followAlgorithm(pipes, stateFile, () => overQuota);
-  const pumped = isWrapperGone ? Promise.resolve() : log.pump(pipes.log);
+  const pumped = isWrapperGone ? Promise.resolve() : log.pump(redacted(pipes.log, run.redact));
   if (!state.released) await release(run, algorithm);
   else if (!isWrapperGone && state.startedAtMs === null) pipes.openGate(state.nonce);
   const reported = gateway.report({ outcome: 'done', phase: 'stageInputs', result: state.staged ?? { files: 0, bytes: 0 } });

@@ -33,6 +33,12 @@ export const requireEnvironment = (environmentOf: EnvironmentOf, environmentId: 
   throw new JobFailure('RuntimeUnavailable', message, { retryAfterSeconds: 10 });
 };
 
+const sendable = ({ fileTypes, redactLog, ...rule }: ReturnType<OutputRules>[number]): NonNullable<Plan['outputRules']>[number] => ({
+  ...rule,
+  fileTypes: fileTypes && [...fileTypes],
+  redactLog: [...redactLog],
+});
+
 /** The same plan for every call: an agent that was restarted starts from it again. */
 export const servePlan = ({ resolveJob, environmentOf, outputRules, settings }: PlanDeps): PodHandler =>
   async function servePlan(pod, _req, res) {
@@ -45,7 +51,7 @@ export const servePlan = ({ resolveJob, environmentOf, outputRules, settings }: 
       files: files.map(({ planned }) => planned),
       limits: { inputBytes, logBytes, outputBytes, outputFiles, stageSeconds, transferPatienceSeconds, partBytes: settings.partBytes },
       ...(spec.encryption !== undefined && { encryption: spec.encryption }),
-      outputRules: outputRules(datasets, environment).map((rule) => ({ ...rule, fileTypes: rule.fileTypes && [...rule.fileTypes] })),
+      outputRules: outputRules(datasets, environment).map(sendable),
       heartbeatSeconds: settings.heartbeatSeconds,
       seal: await sealWithAddress(settings.seal),
     };

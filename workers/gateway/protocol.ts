@@ -49,6 +49,8 @@ export const outputRule = z.object({
   maxFiles: z.number().nullable(),
   fileTypes: z.array(z.enum(outputFileTypes)).nullable(),
   publishLog: z.boolean(),
+  /** absent from gateways of the release before */
+  redactLog: z.array(z.string()).optional(),
 });
 
 export const plan = z.object({

@@ -16,6 +16,8 @@ export interface OutputPolicy {
   readonly fileTypes: readonly OutputFileType[] | null;
   /** false: nobody is shown the algorithm's log */
   readonly publishLog: boolean;
+  /** regular expressions of RE2; what they match in a line of the log is replaced before anybody sees it */
+  readonly redactLog: readonly string[];
 }
 
 /** A policy, and whose it is: `environment small`, or a DID. All rules of a job hold, so the strictest wins. */

@@ -103,7 +103,8 @@ export type PodOutcome =
     }
   /** the algorithm never began and will not in this pod; the agent may be well */
   | { readonly kind: 'failed'; readonly type: FailureType; readonly message: string }
-  | { readonly kind: 'lost'; readonly reason: string };
+  /** its image all the same: an agent whose work is done may end before anybody has looked */
+  | { readonly kind: 'lost'; readonly reason: string; readonly image?: string };
 
 /** A pod as the runtime lists it. */
 export interface ListedPod {

@@ -1,6 +1,7 @@
 /** The build context of the agent's image: Node with its libraries, a static busybox, the agent as plain JavaScript. */
 
 import { createHash } from 'node:crypto';
+import { createRequire } from 'node:module';
 import { chmod, copyFile, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { copyNode } from '../nodeFiles.ts';
@@ -28,6 +29,7 @@ export const agentContext = async (
   await writeFile(path.join(rootfs, 'etc/passwd'), 'agent:x:64242:64242::/:/nowhere\n');
   await copyNode(rootfs);
   await writeFile(path.join(rootfs, 'agent/main.cjs'), await bundleAgent(sources));
+  await copyPackage('re2js', path.join(rootfs, 'agent/node_modules'));
   await makeDataFolder(path.join(directory, 'data'));
   await mkdir(control, { recursive: true });
   await chmod(control, 0o755);
@@ -36,6 +38,15 @@ export const agentContext = async (
   await chmod(path.join(control, 'busybox'), 0o711);
   await copyFile(containerfile, path.join(directory, 'Containerfile'));
   return { tag: `localhost/c2d-agent:${await digestOf(directory)}` };
+};
+
+/** A package that the agent imports only when it needs it: its description and its one built file. */
+const copyPackage = async (name: string, packages: string): Promise<void> => {
+  const built = path.dirname(createRequire(import.meta.url).resolve(name));
+  const target = path.join(packages, name);
+  await mkdir(path.join(target, path.basename(built)), { recursive: true });
+  await copyFile(path.join(built, '../package.json'), path.join(target, 'package.json'));
+  await copyFile(path.join(built, 'index.js'), path.join(target, path.basename(built), 'index.js'));
 };
 
 const makeDataFolder = async (data: string): Promise<void> => {

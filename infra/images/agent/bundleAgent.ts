@@ -27,7 +27,7 @@ const load = (name) => {
 
 /**
  * All modules of a folder as one CommonJS program that begins with `main.ts`. Modules import each other as `./name.ts`
- * and nothing else but what Node brings along; no test file may lie beside them.
+ * and nothing else but what Node brings along, and in `import()` what lies beside the bundle; no test file may lie beside them.
  * @returns the program's text; the same sources give the same text
  */
 export const bundleAgent = async (sources: string): Promise<string> => {

@@ -27,10 +27,17 @@ describe('the rules of a job', () => {
   });
 });
 
-test.each([{ maxBytes: -1 }, { maxFiles: 1.5 }, { fileTypes: ['exe'] }, { fileTypes: 'csv' }, { publishLog: 'no' }, { other: 1 }])(
-  'the policy %j is refused',
-  (wrong) => {
-    expect(outputPolicy.safeParse(wrong).success).toBe(false);
-    expect(outputPolicies.safeParse({ 'did:op:1': {} }).success).toBe(false);
-  },
-);
+test.each([
+  { maxBytes: -1 },
+  { maxFiles: 1.5 },
+  { fileTypes: ['exe'] },
+  { fileTypes: 'csv' },
+  { publishLog: 'no' },
+  { redactLog: ['('] },
+  { redactLog: ['x*'] },
+  { redactLog: ['(?=look)'] },
+  { other: 1 },
+])('the policy %j is refused', (wrong) => {
+  expect(outputPolicy.safeParse(wrong).success).toBe(false);
+  expect(outputPolicies.safeParse({ 'did:op:1': {} }).success).toBe(false);
+});

@@ -68,7 +68,7 @@ describe('parseDdo', () => {
     [
       'a policy',
       { outputPolicy: { maxFiles: 3, fileTypes: ['csv'] } },
-      { maxFiles: 3, maxBytes: null, fileTypes: ['csv'], publishLog: true },
+      { maxFiles: 3, maxBytes: null, fileTypes: ['csv'], publishLog: true, redactLog: [] },
     ],
     ['a kind of file that nobody knows', { outputPolicy: { fileTypes: ['exe'] } }, 'unreadable'],
     ['a rule that nobody knows', { outputPolicy: { maxFile: 3 } }, 'unreadable'],

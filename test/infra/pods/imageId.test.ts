@@ -17,8 +17,10 @@ describe('the image of a pod', () => {
     expect(withImage(alive, imageId)).toEqual(alive);
   });
 
-  test('says nothing about a pod that is lost', () => {
-    const lost: PodOutcome = { kind: 'lost', reason: 'gone' };
-    expect(withImage(lost, hex)).toBe(lost);
+  test('is told by a pod whose agent has ended, and not by one that never ran', () => {
+    const lost: PodOutcome = { kind: 'lost', reason: 'the agent has ended' };
+    expect(withImage(lost, hex)).toEqual({ ...lost, image: `sha256:${hex}` });
+    const failed: PodOutcome = { kind: 'failed', type: 'ImageUnavailable', message: 'no' };
+    expect(withImage(failed, hex)).toBe(failed);
   });
 });

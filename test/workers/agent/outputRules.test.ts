@@ -19,7 +19,7 @@ afterEach(async () => {
 });
 
 const aRule = (over: Partial<OutputRule> = {}): OutputRule => ({
-  ...{ by: 'did:op:abc', maxBytes: null, maxFiles: null, fileTypes: null, publishLog: true },
+  ...{ by: 'did:op:abc', maxBytes: null, maxFiles: null, fileTypes: null, publishLog: true, redactLog: [] },
   ...over,
 });
 const write = async (name: string, content: string | Buffer): Promise<JudgedOutput> => {
