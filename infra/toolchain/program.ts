@@ -173,7 +173,7 @@ const take = (port: number): boolean => {
       taken.add(file);
       return true;
     } catch (err) {
-      if (!(err instanceof Error && 'code' in err && err.code === 'EEXIST')) throw err;
+      if ((err as NodeJS.ErrnoException).code !== 'EEXIST') throw err;
     }
     if (isHeld(file)) return false;
     rmSync(file, { force: true });
@@ -185,7 +185,7 @@ const isHeld = (file: string): boolean => {
     return process.kill(Number(readFileSync(file, 'utf8')), 0);
   } catch (err) {
     // somebody else's process lives too
-    return err instanceof Error && 'code' in err && err.code === 'EPERM';
+    return (err as NodeJS.ErrnoException).code === 'EPERM';
   }
 };
 

@@ -1,7 +1,10 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
+import { cacheFolder } from '../../../infra/toolchain/cache.ts';
 import { createCleanups, settleAll } from '../../../infra/toolchain/cleanups.ts';
 import { createInstanceName, isAbandoned } from '../../../infra/toolchain/instanceName.ts';
 import { findFreePorts, startProgram, waitUntilReady } from '../../../infra/toolchain/program.ts';
@@ -84,6 +87,21 @@ describe('findFreePorts', () => {
     expect(new Set(rounds.flat()).size).toBe(100);
     const range = existsSync(kernelPorts) ? readFileSync(kernelPorts, 'utf8') : '32768';
     expect(Math.max(...rounds.flat())).toBeLessThan(Number.parseInt(range));
+  });
+
+  test('gives none that another process was given, for as long as that lives', async () => {
+    const script = `import { findFreePorts } from ${JSON.stringify(path.resolve('infra/toolchain/program.ts'))};
+      console.log((await findFreePorts(5)).join(' '));
+      process.stdin.resume().once('end', () => process.exit(0));`;
+    const other = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const [line] = (await once(other.stdout, 'data')) as [Buffer];
+    const files = line.toString().trim().split(' ').map((port) => path.join(cacheFolder(), 'ports', port)); // prettier-ignore
+    for (const file of files) expect(readFileSync(file, 'utf8')).toBe(String(other.pid));
+    const ports = await findFreePorts(200);
+    expect(ports.map(String).filter((port) => files.some((file) => path.basename(file) === port))).toEqual([]);
+    other.stdin.end();
+    await once(other, 'exit');
+    expect(files.filter((file) => existsSync(file))).toEqual([]);
   });
 
   test('says where none can be had', async () => {
