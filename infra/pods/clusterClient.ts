@@ -1,7 +1,7 @@
 /** The few calls to a cluster that pods need: each with a time limit, repeated where the API asks for it. */
 
 import { setTimeout as pause } from 'node:timers/promises';
-import { CoreV1Api, KubeConfig, ServerConfiguration, Watch, createConfiguration, type V1Pod } from '@kubernetes/client-node';
+import { CoreV1Api, KubeConfig, ServerConfiguration, Watch, createConfiguration, type V1Pod, type V1Secret } from '@kubernetes/client-node';
 import { clusterFailure, hasClusterStatus, momentaryDelay } from './clusterFailure.ts';
 
 /** One change as a watch tells it. */
@@ -10,12 +10,16 @@ export interface PodEvent {
   readonly object: unknown;
 }
 
-/** Pods of one namespace. Every failure is one of our own words: what the cluster answers may repeat what was sent. */
+/** Pods of one namespace, and secrets to pull their images with. Every failure is one of our own words: what the cluster answers may repeat what was sent. */
 export interface ClusterClient {
   /** `https://host:port` of the API */
   readonly url: string;
   /** @returns null when an object of that name exists already */
   create(pod: V1Pod): Promise<V1Pod | null>;
+  /** Tolerates one of that name that exists already; needs the right to create secrets. */
+  createSecret(secret: V1Secret): Promise<void>;
+  /** Tolerates one that is gone; needs the right to delete secrets. */
+  removeSecret(name: string): Promise<void>;
   read(name: string): Promise<V1Pod | undefined>;
   /** Only the pod with this uid. Tolerates one that is gone, or that has a successor of its name. */
   remove(name: string, uid: string, graceSeconds?: number): Promise<void>;
@@ -61,6 +65,13 @@ export const connectCluster = ({ kubeconfigPath, namespace }: ClusterClientOptio
           throw err;
         }
       }),
+    createSecret: (secret) =>
+      call(async () => {
+        await core.createNamespacedSecret({ namespace, body: secret }).catch((err: unknown) => {
+          if (!hasClusterStatus(err, 409)) throw err;
+        });
+      }),
+    removeSecret: (name) => call(async () => void (await unless404(core.deleteNamespacedSecret({ namespace, name })))),
     read,
     async remove(name, uid, graceSeconds) {
       const body = { preconditions: { uid }, ...(graceSeconds !== undefined && { gracePeriodSeconds: graceSeconds }) };

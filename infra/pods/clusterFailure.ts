@@ -66,7 +66,7 @@ const rules: readonly Rule[] = [
     // also answered by an API server that has just started and has not read its roles yet: no job ends by that
     when: ({ status }) => status === 401 || status === 403,
     type: 'ClusterMisconfigured',
-    message: 'the cluster refuses this service; the operator must grant it its rights on pods',
+    message: 'the cluster refuses this service; the operator must grant it its rights in the namespace for jobs',
     retryAfterSeconds: 5,
   },
   {

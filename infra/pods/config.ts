@@ -10,10 +10,13 @@ const bytes = z.coerce.number().int().positive();
 /** Which of the two an installation has; every process that must know asks for it under this key. */
 export const runtimeKeys = {
   C2D_RUNTIME: z.enum(['docker', 'kubernetes']).default('docker'),
+  /** Kubernetes: jobs may bring credentials for the registry of their image; the orchestrator then makes secrets of them */
+  C2D_REGISTRY_CREDENTIALS: flag.default(false),
 };
 
-/** Whether a job may bring credentials for the registry of its image: a cluster would need secrets, which the orchestrator may not make. */
-export const takesRegistryCredentials = ({ C2D_RUNTIME }: z.output<z.ZodObject<typeof runtimeKeys>>): boolean => C2D_RUNTIME === 'docker';
+/** Whether a job may bring credentials for the registry of its image: a cluster needs secrets for them, which the orchestrator may make only where it is told so. */
+export const takesRegistryCredentials = ({ C2D_RUNTIME, C2D_REGISTRY_CREDENTIALS }: z.output<z.ZodObject<typeof runtimeKeys>>): boolean =>
+  C2D_RUNTIME === 'docker' || C2D_REGISTRY_CREDENTIALS;
 
 /** Keys that only pods of a cluster have. */
 const clusterKeys = {
@@ -107,6 +110,7 @@ export const kubernetesSettingsOf = (config: PodConfig): KubernetesPodSettings =
   instance: config.C2D_INSTANCE,
   agentImage: config.C2D_AGENT_IMAGE,
   imagePullSecrets: config.C2D_IMAGE_PULL_SECRETS,
+  registryCredentials: config.C2D_REGISTRY_CREDENTIALS,
   hostUsers: config.C2D_POD_HOST_USERS,
   ...(config.C2D_POD_SECCOMP_PROFILE !== undefined && { seccompProfile: config.C2D_POD_SECCOMP_PROFILE }),
   tmpBytes: config.C2D_POD_TMP_BYTES,

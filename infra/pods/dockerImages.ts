@@ -5,6 +5,7 @@ import { JobFailure } from '../../workflows/contract/failures.ts';
 import type { RegistryCredentials } from '../../workflows/contract/spec.ts';
 import { dockerFailure, hasStatus } from './dockerFailure.ts';
 import type { ImageConfig } from './dockerSpec.ts';
+import { registryOf } from './registries.ts';
 
 /** What {@link ensureImage} needs. */
 export interface EnsureImageRequest {
@@ -88,12 +89,6 @@ interface PullEvent {
   readonly error?: string;
   readonly progressDetail?: { readonly current?: number; readonly total?: number };
 }
-
-/** As Docker's own client tells registries apart: the part before the first slash, if it looks like a host. */
-const registryOf = (image: string): string => {
-  const [first = '', ...rest] = image.split('/');
-  return rest.length > 0 && /[.:]|^localhost$/.test(first) ? first : 'https://index.docker.io/v1/';
-};
 
 const pullImage = async ({ docker, image, credentials, onProgress, signal }: EnsureImageRequest): Promise<void> => {
   const summarize = pullProgress();

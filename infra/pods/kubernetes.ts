@@ -10,7 +10,7 @@ import type { ListedPod, PodRuntime, PodSpec } from '../../workflows/contract/po
 import type { ClusterClient } from './clusterClient.ts';
 import { withImage } from './imageId.ts';
 import { imageIdOf, isNodeSilent, kubernetesOutcome } from './kubernetesOutcome.ts';
-import { kubernetesPod, type KubernetesPodSettings } from './kubernetesSpec.ts';
+import { kubernetesPod, pullSecret, type KubernetesPodSettings } from './kubernetesSpec.ts';
 import { timeOf } from './kubernetesTime.ts';
 import { watchKubernetesPods } from './kubernetesWatch.ts';
 import { areOurs, instanceLabel, listedPodOf } from './podLabels.ts';
@@ -37,7 +37,10 @@ export interface RemovalTimes {
 
 const defaultRemoval: RemovalTimes = { graceSeconds: 1, forceSeconds: 10, giveUpSeconds: 120 };
 
-/** Only pods that carry this instance's label are ever seen, adopted or removed. */
+/**
+ * Only pods that carry this instance's label are ever seen, adopted or removed. Secrets are not seen at all: those of a pod
+ * go by its name.
+ */
 export const kubernetesPods = (deps: KubernetesPodsDeps): PodRuntime => {
   const { cluster, settings, removal = defaultRemoval } = deps;
   const labelSelector = `${instanceLabel}=${settings.instance},${jobLabel}`;
@@ -57,7 +60,10 @@ export const kubernetesPods = (deps: KubernetesPodsDeps): PodRuntime => {
       if (found === undefined || found.metadata?.deletionTimestamp !== undefined) return;
       await cluster.remove(podName(pod), found.metadata?.uid ?? '');
     },
-    remove: (pod) => removePod(cluster, pod, { readOurs, removal }),
+    async remove(pod) {
+      const secretGone = settings.registryCredentials ? cluster.removeSecret(podName(pod)) : Promise.resolve();
+      await Promise.all([removePod(cluster, pod, { readOurs, removal }), secretGone]);
+    },
     async list() {
       const { pods } = await cluster.list(labelSelector);
       return pods.flatMap(({ metadata }): ListedPod[] => {
@@ -79,6 +85,7 @@ const createPod = async (
   onProgress: (line: string) => void,
 ): Promise<void> => {
   onProgress('handing the pod to the cluster');
+  await createPullSecret({ cluster, settings }, spec);
   const body = kubernetesPod(spec, settings, await withAddress(gatewayUrl));
   if ((await cluster.create(body)) !== null) return;
   const found = await cluster.read(podName(spec.pod));
@@ -90,6 +97,19 @@ const createPod = async (
   if (!areOurs(found.metadata?.labels, body.metadata?.labels ?? {})) {
     throw new JobFailure('PodConflict', `${podName(spec.pod)} exists already and does not belong to this job`);
   }
+};
+
+/** It is there before the pod: a node that looks for it in vain would ask the registry without it. */
+const createPullSecret = async ({ cluster, settings }: Pick<KubernetesPodsDeps, 'cluster' | 'settings'>, spec: PodSpec): Promise<void> => {
+  const secret = pullSecret(spec, settings);
+  if (secret === undefined) return;
+  if (!settings.registryCredentials) {
+    throw new JobFailure(
+      'ClusterMisconfigured',
+      'private image registries are offered here by the API alone; the operator must set C2D_REGISTRY_CREDENTIALS for all processes',
+    );
+  }
+  await cluster.createSecret(secret);
 };
 
 /** The gateway's URL with an address for its name. */

@@ -1,11 +1,20 @@
 /** The pod of a job as one Kubernetes object: two containers, no init container, sealed for life. Pure. */
 
-import type { V1Container, V1Pod, V1PodSpec, V1ResourceRequirements, V1SecurityContext, V1Toleration } from '@kubernetes/client-node';
+import type {
+  V1Container,
+  V1Pod,
+  V1PodSpec,
+  V1ResourceRequirements,
+  V1Secret,
+  V1SecurityContext,
+  V1Toleration,
+} from '@kubernetes/client-node';
 import { podName } from '../../workflows/contract/ids.ts';
 import { JobFailure } from '../../workflows/contract/failures.ts';
 import type { PodSpec } from '../../workflows/contract/pod.ts';
 import { isClaimed, volumesOf } from './kubernetesVolumes.ts';
 import { podLabels } from './podLabels.ts';
+import { dockerConfigOf } from './registries.ts';
 import { agentUid, wrapperScript } from './wrapper.ts';
 
 /** Names of the two containers. */
@@ -22,6 +31,8 @@ export interface KubernetesPodSettings {
   readonly agentImage: string;
   /** names of secrets of the namespace with which images are pulled */
   readonly imagePullSecrets: readonly string[];
+  /** jobs may bring credentials for the registry of their image; each such pod attempt has a secret of its own */
+  readonly registryCredentials: boolean;
   /** false gives each pod user namespaces of its own, where the cluster can */
   readonly hostUsers: boolean;
   /** a profile below the seccomp folder of the nodes' kubelets; absent: the default of their container runtime */
@@ -60,7 +71,7 @@ export const kubernetesPod = (spec: PodSpec, settings: KubernetesPodSettings, ga
       annotations: { [createSecondsAnnotation]: String(spec.createSeconds) },
     },
     spec: {
-      ...sealed(settings),
+      ...sealed(spec, settings),
       ...placed(spec),
       activeDeadlineSeconds: Math.ceil(spec.deadlineSeconds),
       terminationGracePeriodSeconds: Math.ceil(spec.graceSeconds + spec.publishSeconds),
@@ -71,8 +82,23 @@ export const kubernetesPod = (spec: PodSpec, settings: KubernetesPodSettings, ga
   };
 };
 
+/**
+ * The secret with which the image of one pod attempt is pulled. It has the pod's name, is there before the pod, and goes
+ * with it.
+ * @returns undefined when the job brought no credentials
+ */
+export const pullSecret = (spec: PodSpec, { instance }: Pick<KubernetesPodSettings, 'instance'>): V1Secret | undefined =>
+  spec.registryCredentials && {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: podName(spec.pod), labels: podLabels(spec, instance) },
+    type: 'kubernetes.io/dockerconfigjson',
+    immutable: true,
+    stringData: { '.dockerconfigjson': dockerConfigOf(spec.image, spec.registryCredentials) },
+  };
+
 /** No names, no token of the cluster, no address of its services, no second life. */
-const sealed = ({ hostUsers, imagePullSecrets }: KubernetesPodSettings): Omit<V1PodSpec, 'containers'> => ({
+const sealed = (spec: PodSpec, { hostUsers, imagePullSecrets }: KubernetesPodSettings): Omit<V1PodSpec, 'containers'> => ({
   restartPolicy: 'Never',
   automountServiceAccountToken: false,
   enableServiceLinks: false,
@@ -87,8 +113,11 @@ const sealed = ({ hostUsers, imagePullSecrets }: KubernetesPodSettings): Omit<V1
     ],
   },
   ...(hostUsers ? {} : { hostUsers: false }),
-  ...(imagePullSecrets.length > 0 && { imagePullSecrets: imagePullSecrets.map((name) => ({ name })) }),
+  ...pullSecretsOf([...imagePullSecrets, ...(spec.registryCredentials === undefined ? [] : [podName(spec.pod)])]),
 });
+
+const pullSecretsOf = (names: readonly string[]): Pick<V1PodSpec, 'imagePullSecrets'> =>
+  names.length > 0 ? { imagePullSecrets: names.map((name) => ({ name })) } : {};
 
 const placed = ({ placement }: PodSpec): Partial<V1PodSpec> => ({
   nodeSelector: { ...placement.nodeSelector },
@@ -129,7 +158,7 @@ const placeBusybox = `b=${imageBusybox}; $b cp -p $b /.c2d/busybox.new && $b mv 
 const algorithmContainer = (spec: PodSpec, settings: KubernetesPodSettings): V1Container => ({
   name: algorithmName,
   image: spec.image,
-  imagePullPolicy: 'IfNotPresent',
+  imagePullPolicy: pullPolicyOf(spec.image, settings),
   command: ['/.c2d/busybox', 'sh', '-c', wrapperOf(spec), 'wrapper', ...commandOf(spec)].map(literal),
   env: Object.entries(spec.env).map(([name, value]) => ({ name, value: literal(value) })),
   securityContext: unprivileged(algorithmUid, settings),
@@ -142,6 +171,13 @@ const algorithmContainer = (spec: PodSpec, settings: KubernetesPodSettings): V1C
 const clusterVariables = ['SERVICE_HOST', 'SERVICE_PORT', 'SERVICE_PORT_HTTPS', 'PORT', 'PORT_443_TCP']
   .concat(['PROTO', 'PORT', 'ADDR'].map((part) => `PORT_443_TCP_${part}`))
   .map((name) => `KUBERNETES_${name}`);
+
+/**
+ * Where jobs bring credentials, nodes have images that not everybody may have: the registry is asked for every pod, and
+ * what is there already is not fetched again. Images of `localhost/` are nobody's and in no registry.
+ */
+const pullPolicyOf = (image: string, { registryCredentials }: KubernetesPodSettings): 'Always' | 'IfNotPresent' =>
+  registryCredentials && !image.startsWith('localhost/') ? 'Always' : 'IfNotPresent';
 
 const wrapperOf = ({ deadlineSeconds, resources, env }: PodSpec): string =>
   wrapperScript({

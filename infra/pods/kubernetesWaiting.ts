@@ -28,7 +28,9 @@ export const waitingOutcome = (waiting: WaitingPod): PodOutcome => {
   const { reason = '', message = '' } = algorithm?.state?.waiting ?? {};
   if (pullReasons.has(reason)) {
     const image = pod.spec?.containers.find(({ name }) => name === algorithm?.name)?.image ?? '';
-    return pullOutcome(`${reason} ${message}`, { isLocal: image.startsWith('localhost/'), isLate, agentRuns });
+    // a secret of its own has the pod's name: then the job brought credentials
+    const isPrivate = pod.spec?.imagePullSecrets?.some(({ name }) => name === pod.metadata?.name) === true;
+    return pullOutcome(`${reason} ${message}`, { isLocal: image.startsWith('localhost/'), isPrivate, isLate, agentRuns });
   }
   const refused = containerRefusals[reason];
   if (refused !== undefined) return failed(refused, `the cluster cannot make the algorithm's container (${reason})`);
@@ -99,15 +101,16 @@ const agentOutcome = (agent: V1ContainerStatus | undefined, isLate: boolean): Po
 
 interface PullState {
   readonly isLocal: boolean;
+  readonly isPrivate: boolean;
   readonly isLate: boolean;
   readonly agentRuns: boolean;
 }
 
-const pullOutcome = (text: string, { isLocal, isLate, agentRuns }: PullState): PodOutcome => {
+const pullOutcome = (text: string, { isLocal, isPrivate, isLate, agentRuns }: PullState): PodOutcome => {
   if (isLocal) return failed('ImageUnavailable', 'the algorithm image is a local one and is not on this node');
   if (text.startsWith('ErrImageNeverPull'))
     return failed('ImageUnavailable', 'the algorithm image is not on this node, and the cluster pulls none');
-  const failure = dockerFailure(new Error(text.replace(/^InvalidImageName/, 'invalid image name')), 'pull');
+  const failure = dockerFailure(new Error(text.replace(/^InvalidImageName/, 'invalid image name')), isPrivate ? 'privatePull' : 'pull');
   if (isJobFailure(failure) && failure.type === 'ImageUnavailable') return failed(failure.type, failure.message);
   const cause = isJobFailure(failure) ? failure.message : 'the algorithm image could not be pulled; it is tried again';
   return isLate

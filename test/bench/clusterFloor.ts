@@ -41,7 +41,16 @@ export const openCore = (kubeconfig: string): CoreV1Api => {
 /** The pod of a job in every respect but what its two containers do: the agent waits for the algorithm, and no more. */
 const barePod = ({ agentImage, image }: ClusterFloorDeps, jobId: string): V1Pod => {
   const { tmpBytes, agentMemoryBytes, agentCpu } = defaultPodSettings;
-  const settings = { tmpBytes, agentMemoryBytes, agentCpu, agentImage, instance: 'floor', imagePullSecrets: [], hostUsers: true };
+  const settings = {
+    tmpBytes,
+    agentMemoryBytes,
+    agentCpu,
+    agentImage,
+    instance: 'floor',
+    imagePullSecrets: [],
+    registryCredentials: false,
+    hostUsers: true,
+  };
   const { cpu, ram, disk } = trivialResources;
   const spec = {
     pod: { jobId, podAttempt: 1 },

@@ -63,7 +63,8 @@ const listenOn = async (host: string): Promise<Server & { readonly boundPort: nu
   return Object.assign(server, { boundPort: address.port });
 };
 
-export const startClusterPods = async (): Promise<ClusterPods> => {
+/** @param values further values of the chart, as `--set` takes them */
+export const startClusterPods = async (values: readonly string[] = []): Promise<ClusterPods> => {
   const cluster = await clusterOfThisRun();
   const folder = await mkdtemp(path.join(tmpdir(), 'c2d-cluster-pods-'));
   const images = await importImages(cluster, folder);
@@ -73,7 +74,7 @@ export const startClusterPods = async (): Promise<ClusterPods> => {
   await new Promise((resolve) => reserved.close(resolve));
   const instance = createInstanceName();
   const gateway = { address: cluster.nodeAddress, port: gatewayPort };
-  const namespace = await createJobsNamespace({ cluster, instance, gateway, folder, report: () => undefined });
+  const namespace = await createJobsNamespace({ cluster, instance, gateway, values, folder, report: () => undefined });
   const config = new KubeConfig();
   config.loadFromFile(cluster.kubeconfig);
   const client = connectCluster({ kubeconfigPath: namespace.kubeconfig, namespace: namespace.name });
@@ -81,6 +82,7 @@ export const startClusterPods = async (): Promise<ClusterPods> => {
   const settings: KubernetesPodSettings = {
     ...{ instance, tmpBytes, agentMemoryBytes, agentCpu, agentImage: images.agent },
     imagePullSecrets: [],
+    registryCredentials: false,
     hostUsers: true,
   };
   return {

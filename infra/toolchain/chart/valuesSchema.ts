@@ -28,6 +28,7 @@ import {
 /** Keys that the templates set; where an operator has a say, by a value of its own. */
 export const keysOfChart: readonly string[] = [
   'C2D_RUNTIME',
+  'C2D_REGISTRY_CREDENTIALS',
   'C2D_HEALTH_HOST',
   'C2D_HEALTH_PORT',
   'DATABASE_URL',
@@ -155,6 +156,9 @@ const jobs = object('The execution pods, and the namespace that has nothing but 
     labels: texts('more labels for it'),
   }),
   imagePullSecrets: list("Secrets of the jobs' namespace with which images are pulled.", requiredName('name of a secret')),
+  registryCredentials: flag(
+    'jobs may bring credentials for the registry of their image: the orchestrator may create and delete secrets there',
+  ),
   hostUsers: flag('false: user namespaces for the pods; needs nodes that can'),
   seccompProfile: text("a profile below the kubelets' seccomp folder; empty: the default of the nodes' container runtime", {
     pattern: '^([A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*)?$',

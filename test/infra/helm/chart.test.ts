@@ -113,9 +113,10 @@ describe('the operator-service API', () => {
 
 describe('rights', () => {
   test.each([
-    ['a whole installation', everything],
-    ['processes outside the cluster', outside],
-  ])('of %s are the pods of one namespace, and its events', async (_name, values) => {
+    ['a whole installation', complete, []],
+    ['processes outside the cluster', outside, []],
+    ['one that takes credentials for registries', everything, [{ apiGroups: [''], resources: ['secrets'], verbs: ['create', 'delete'] }]],
+  ])('of %s are the pods of one namespace, and its events (complaint: rights on the whole cluster)', async (_name, values, more) => {
     const objects = await renderChart(...values);
     const roles = objects.filter(({ kind }) => kind?.endsWith('Role'));
     expect(roles.map(({ kind, rules }) => ({ kind, rules }))).toEqual([
@@ -123,6 +124,7 @@ describe('rights', () => {
         kind: 'Role',
         rules: [
           { apiGroups: [''], resources: ['pods'], verbs: ['create', 'get', 'list', 'watch', 'delete'] },
+          ...more,
           { apiGroups: [''], resources: ['events'], verbs: ['list', 'watch'] },
         ],
       },

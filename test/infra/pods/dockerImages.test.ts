@@ -1,7 +1,7 @@
 import { pullProgress } from '../../../infra/pods/dockerImages.ts';
 
 describe('pullProgress', () => {
-  test('adds up the layers, and counts a finished one in full', () => {
+  test('adds up the layers, and counts a finished one in full (complaint: no progress of image pulls)', () => {
     const line = pullProgress();
     expect(line({ status: 'Pulling from library/node' })).toBe('pulling image');
     expect(line({ id: 'a', status: 'Downloading', progressDetail: { current: 10_000_000, total: 50_000_000 } })).toBe(

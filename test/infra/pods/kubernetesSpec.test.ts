@@ -1,10 +1,11 @@
-import { kubernetesPod, type KubernetesPodSettings } from '../../../infra/pods/kubernetesSpec.ts';
+import { kubernetesPod, pullSecret, type KubernetesPodSettings } from '../../../infra/pods/kubernetesSpec.ts';
 import { anywhere, type PodSpec } from '../../../workflows/contract/pod.ts';
 
 const settings: KubernetesPodSettings = {
   instance: 'here',
   agentImage: 'agent@sha256:1',
   imagePullSecrets: [],
+  registryCredentials: false,
   hostUsers: true,
   tmpBytes: 64,
   agentMemoryBytes: 300,
@@ -33,8 +34,50 @@ const parts = (pod: ReturnType<typeof make>) => {
 };
 const placement = (changes: Partial<PodSpec['placement']>) => ({ placement: { ...anywhere, ...changes } });
 
+describe('credentials for a registry', () => {
+  const registryCredentials = { username: 'reader', password: 'the-password' };
+  const name = `c2d-${'a'.repeat(32)}-2`;
+  const takes = { registryCredentials: true };
+
+  test.each([
+    ['r.example/a', 'r.example'],
+    ['r.example:5000/team/a:1', 'r.example:5000'],
+    ['localhost:5000/a', 'localhost:5000'],
+    ['team/a:1', 'https://index.docker.io/v1/'],
+    ['a', 'https://index.docker.io/v1/'],
+  ])('for the image %s are a secret of the pod attempt, for the registry %s alone', (image, registry) => {
+    const secret = pullSecret({ ...spec, image, registryCredentials }, settings);
+    expect(secret).toMatchObject({
+      ...{ kind: 'Secret', type: 'kubernetes.io/dockerconfigjson', immutable: true },
+      metadata: { name, labels: { 'c2d.instance': 'here', 'c2d.job-id': 'a'.repeat(32), 'c2d.pod-attempt': '2' } },
+    });
+    const auth = Buffer.from('reader:the-password').toString('base64');
+    expect(JSON.parse(secret!.stringData!['.dockerconfigjson']!)).toEqual({ auths: { [registry]: { ...registryCredentials, auth } } });
+  });
+
+  test("are found by the pod beside the operator's own secrets, and are nowhere in it", () => {
+    const pod = make({ registryCredentials }, { ...takes, imagePullSecrets: ['ours'] });
+    expect(pod.spec?.imagePullSecrets).toEqual([{ name: 'ours' }, { name }]);
+    expect(JSON.stringify(pod)).not.toMatch(/reader|the-password|cmVhZGVy/);
+  });
+
+  test('are nothing to a job that brings none', () => {
+    expect(pullSecret(spec, settings)).toBeUndefined();
+    expect(make({}, takes).spec).not.toHaveProperty('imagePullSecrets');
+  });
+
+  test.each([
+    ['where jobs may bring some, the registry is asked for every pod', takes, 'r.example/a', 'Always'],
+    ['an image that is in no registry is not asked for', takes, 'localhost/a:1', 'IfNotPresent'],
+    ['elsewhere an image that is there is not asked for', {}, 'r.example/a', 'IfNotPresent'],
+  ] as const)('%s', (_name, others, image, policy) => {
+    const { agent, algorithm } = parts(make({ image }, others));
+    expect([agent.imagePullPolicy, algorithm.imagePullPolicy]).toEqual(['IfNotPresent', policy]);
+  });
+});
+
 describe('kubernetesPod', () => {
-  test('is one pod of two containers, named and labelled after its job', () => {
+  test('is one pod of two containers, named and labelled after its job (complaint: slow starts by init containers)', () => {
     const pod = make();
     expect(pod.spec?.initContainers).toBeUndefined();
     expect(pod.spec?.containers.map(({ name }) => name)).toEqual(['agent', 'algorithm']);

@@ -37,7 +37,7 @@ export const describePods = (aPod: (options: SuitePodOptions) => Promise<SuitePo
     return pod;
   };
 
-  test('runs a job from plan to published outputs', async () => {
+  test('runs a job from plan to published outputs (complaint: a slow kubelet slows the job)', async () => {
     const pod = await runToEnd({
       command: `const fs = require('fs');
         console.log('hello'); console.error('world');
@@ -142,7 +142,7 @@ export const describePods = (aPod: (options: SuitePodOptions) => Promise<SuitePo
     expect(pod.gateway.output('algorithm.log')?.bytes.toString()).toBe('up\nno\n');
   });
 
-  test('ends an algorithm whose outputs outgrow their limit, and publishes the log only', async () => {
+  test('ends an algorithm whose outputs outgrow their limit, and publishes the log only (complaint: large outputs fill the node)', async () => {
     const pod = await runToEnd({
       command:
         "require('fs').writeFileSync('/data/outputs/big', Buffer.alloc(3_000_000)); console.log('wrote'); setInterval(() => 0, 1000)",
