@@ -1,6 +1,7 @@
 /** `POST /api/services/compute`: asks for a job. Classic Provider API §6 and §7. */
 
 import type { RequestHandler } from 'express';
+import { unknownEnvironment } from '../../infra/environments/classicOffer.ts';
 import { findEnvironment } from '../../infra/environments/environments.ts';
 import { JobFailure } from '../../workflows/contract/failures.ts';
 import { deriveJobId } from '../jobId.ts';
@@ -75,7 +76,7 @@ interface Asked {
 const checkJob = async (deps: ClassicDeps, { caller, data }: Asked) => {
   const request = readJobRequest(data);
   const id = typeof data['environment'] === 'string' ? data['environment'] : '';
-  const environment = requireClassicEnvironment(findEnvironment(deps.environments, id), 'Environment invalid or does not exist');
+  const environment = requireClassicEnvironment(findEnvironment(deps.environments, id), unknownEnvironment);
   await requireOffered(deps.withdrawals, environment);
   const verdict = await deps.orders.check({ ...request, consumerAddress: caller.address, environment, isOrderNeeded: true });
   if (verdict.kind === 'refused') throw new CodedProblem(verdict);

@@ -1,7 +1,7 @@
 /** `POST /compute`: a Provider asks for a job. Operator-Service API §3; the order of the checks is part of it. */
 
 import type { RequestHandler } from 'express';
-import { classicResources } from '../../infra/environments/classicOffer.ts';
+import { classicResources, unknownEnvironment } from '../../infra/environments/classicOffer.ts';
 import { findEnvironment, isPriced } from '../../infra/environments/environments.ts';
 import { isFailureType, JobFailure } from '../../workflows/contract/failures.ts';
 import type { JobSpec } from '../../workflows/contract/spec.ts';
@@ -42,7 +42,7 @@ const requireText = (value: unknown, name: string): string => {
 const requireEnvironment = ({ environments, chains }: OperatorDeps, data: Data): ComputeEnvironment => {
   const found = findEnvironment(environments, exactText(data['environment']) ?? '');
   if (found === undefined || !takesChain(found, readChainId(data), chains)) {
-    throw new Refusal(400, 'Environment invalid or does not exist');
+    throw new Refusal(400, unknownEnvironment);
   }
   return found;
 };

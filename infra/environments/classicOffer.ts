@@ -6,6 +6,9 @@ import { zero, type Decimal } from './decimal.ts';
 import { resourcesOf, type ComputeEnvironment } from './environments.ts';
 import { pricePerMinute } from './prices.ts';
 
+/** What Providers and operator-services say of an environment that is not there, or does not take the chain. */
+export const unknownEnvironment = 'Environment invalid or does not exist';
+
 /** What every classic job is given, because its start names no amounts: as much as a job may have, and no devices beyond the minimum. */
 export const classicResources = (environment: ComputeEnvironment): Resources =>
   Object.fromEntries(

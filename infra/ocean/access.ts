@@ -18,10 +18,15 @@ export interface AccessDeps extends AdmissionDeps {
   readonly fileSource: FileSource;
 }
 
-/** Files to look at: those of a published service, or one file object of whoever asks. */
+/** Files to look at: those of a published service, by its name or as they were read, or one file object of whoever asks. */
 export type FilesQuestion = (
-  { readonly reference: ServiceReference; /** absent: all of them */ readonly fileIndex?: number | null } | { readonly fileObject: unknown }
-) & { readonly checksum: boolean; readonly userdata: unknown };
+  { readonly reference: ServiceReference } | { readonly files: readonly FileObject[] } | { readonly fileObject: unknown }
+) & {
+  /** absent or null: all of them */
+  readonly fileIndex?: number | null;
+  readonly checksum: boolean;
+  readonly userdata: unknown;
+};
 
 /** A consumer's question for one access service. */
 export interface AccessRequest {
@@ -78,6 +83,13 @@ const openSource = async (deps: AccessDeps, file: FileObject, options: Parameter
   }
 };
 
+const filesOf = async (deps: AccessDeps, question: FilesQuestion): Promise<readonly FileObject[]> => {
+  if ('fileObject' in question) return [parseFileObject(question.fileObject)];
+  if ('files' in question) return question.files;
+  const asset = await deps.resolver.resolve(question.reference.documentId);
+  return readServiceFiles(asset.ddo, requireService(asset, question.reference.serviceId), deps.decrypter);
+};
+
 const createFilesLook = (deps: AccessDeps) => {
   const limits = { longestBytes: longestChecksumBytes, timeoutMs: lookTimeoutMs, rememberMs: rememberChecksumsMs };
   const readFacts = createFileFacts({
@@ -87,18 +99,12 @@ const createFilesLook = (deps: AccessDeps) => {
   });
   return async (question: FilesQuestion): Promise<readonly FileFacts[]> => {
     const { checksum, userdata } = question;
-    const keyOf = (files: readonly FileObject[]) => sha256Hex(JSON.stringify([files, userdata ?? null]));
-    if ('fileObject' in question) {
-      const files = [parseFileObject(question.fileObject)];
-      return readFacts(files, { checksum, userdata, key: keyOf(files) });
-    }
-    const asset = await deps.resolver.resolve(question.reference.documentId);
-    const all = readServiceFiles(asset.ddo, requireService(asset, question.reference.serviceId), deps.decrypter);
+    const all = await filesOf(deps, question);
     const index = question.fileIndex ?? null;
     const facts = await readFacts(index === null ? all : [requireFile(all, index)], {
       checksum,
       userdata,
-      key: keyOf(all) + (index ?? ''),
+      key: sha256Hex(JSON.stringify([all, userdata ?? null])) + (index ?? ''),
     });
     return index === null ? facts : facts.map((fact) => ({ ...fact, index }));
   };

@@ -3,10 +3,10 @@
  * checkout, but never below `node_modules`: here they are stripped ahead, by Node itself.
  */
 
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { stripTypeScriptTypes } from 'node:module';
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { importName, loadedFilesOf } from './loadedFiles.ts';
 import { runProgram } from './run.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
@@ -21,14 +21,9 @@ interface Manifest {
   readonly dependencies: Readonly<Record<string, string>>;
 }
 
-const specifier = /(\b(?:from|import)\s*\(?\s*')([^']+)(')/g;
-
-/** What a stripped file imports, as written. */
-const importsOf = (code: string): readonly string[] => [...code.matchAll(specifier)].map(([, , name = '']) => name);
-
-/** A source without its types, which imports JavaScript. */
-const toJavaScript = (source: string): string =>
-  stripTypeScriptTypes(source).replaceAll(specifier, (whole, before: string, name: string, after: string) =>
+/** Imports of the project's sources become imports of JavaScript. */
+const toJavaScript = (code: string): string =>
+  code.replaceAll(importName, (whole, before: string, name: string, after: string) =>
     name.startsWith('.') ? `${before}${name.replace(/\.ts$/, '.js')}${after}` : whole,
   );
 
@@ -62,22 +57,20 @@ The command line of a durable-c2d service: environments, check, start, watch, lo
 
 /** Writes what the package has. */
 const stage = async (folder: string): Promise<void> => {
-  const imported = new Set<string>();
-  // a set tells what is added to it while it is walked
-  const files = new Set([entry]);
-  for (const file of files) {
-    const code = toJavaScript(await readFile(path.join(root, file), 'utf8'));
-    for (const name of importsOf(code)) {
-      if (name.startsWith('.')) files.add(path.join(path.dirname(file), name).replace(/\.js$/, '.ts'));
-      else if (!name.startsWith('node:')) imported.add(packageName(name));
-    }
+  const files = loadedFilesOf(entry);
+  const packages = files.flatMap((loaded) => loaded.packages).filter((name) => !name.startsWith('node:'));
+  for (const { file, code } of files) {
     const target = path.join(folder, file.replace(/\.ts$/, '.js'));
     await mkdir(path.dirname(target), { recursive: true });
-    await writeFile(target, code, { mode: file === entry ? 0o755 : 0o644 });
+    await writeFile(target, toJavaScript(code), { mode: file === entry ? 0o755 : 0o644 });
   }
   const project = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8')) as Manifest;
-  await writeFile(path.join(folder, 'package.json'), `${JSON.stringify(manifestOf(project, imported), null, 2)}\n`);
+  await writeFile(
+    path.join(folder, 'package.json'),
+    `${JSON.stringify(manifestOf(project, new Set(packages.map(packageName))), null, 2)}\n`,
+  );
   await writeFile(path.join(folder, 'README.md'), readme);
+  await copyFile(path.join(root, 'LICENSE'), path.join(folder, 'LICENSE'));
 };
 
 /**

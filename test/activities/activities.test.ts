@@ -3,6 +3,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { auditPlaces } from '../../activities/auditPlaces.ts';
 import { createPod } from '../../activities/createPod.ts';
 import { deletePod } from '../../activities/deletePod.ts';
+import { onceForEachPod } from '../../activities/noteImage.ts';
 import { publishOutputs } from '../../activities/publishOutputs.ts';
 import { recordJob } from '../../activities/recordJob.ts';
 import { reapPods } from '../../activities/reapPods.ts';
@@ -74,6 +75,24 @@ describe('deletePod', () => {
   });
 });
 
+describe('the image of a pod', () => {
+  test('is written once, however often it is looked at, and again only when it could not be written', async () => {
+    const written: string[] = [];
+    let isAway = true;
+    const images = onceForEachPod({
+      async recordImage({ jobId, podAttempt }) {
+        if (isAway) throw new Error('the ledger is away');
+        written.push(`${jobId}/${podAttempt}`);
+      },
+    });
+    const image = { ...pod, image: 'sha256:abc' };
+    await expect(images.recordImage(image)).rejects.toThrow('the ledger is away');
+    isAway = false;
+    for (const attempt of [1, 1, 2]) await images.recordImage({ ...image, podAttempt: attempt });
+    expect(written).toEqual([`${pod.jobId}/1`, `${pod.jobId}/2`]);
+  });
+});
+
 describe('the phases that an agent drives', () => {
   test.each([
     ['runAlgorithm', runAlgorithm],
@@ -97,7 +116,7 @@ describe('the phases that an agent drives', () => {
     ['stageInputs', stageInputs],
     ['runAlgorithm', runAlgorithm],
     ['publishOutputs', publishOutputs],
-  ] as const)('%s fails at once when the pod can report no more', async (_name, phase) => {
+  ] as const)('%s fails at once when the pod can report no more (complaint: running without a pod)', async (_name, phase) => {
     await expect(attempt(1).run(phase(observing(lost)), pod)).rejects.toMatchObject({
       type: 'PodLost',
       message: 'pod attempt 1: the node is gone',
@@ -182,7 +201,7 @@ describe('the phases that an agent drives', () => {
     await expect(attempt(1).run(runAlgorithm(observing(ended)), pod)).rejects.toBeInstanceOf(CompleteAsyncError);
   });
 
-  test('after a long silence the exit code is read from the runtime', async () => {
+  test('after a long silence the exit code is read from the runtime (complaint: running though the pod has ended)', async () => {
     await expect(attempt(2).run(runAlgorithm(observing(ended)), pod)).resolves.toMatchObject({ exitCode: 3, end: 'ran' });
   });
 
@@ -348,7 +367,7 @@ describe('the reaper', () => {
     createdAtMs,
   });
 
-  test('removes pods whose workflow is over, and no young one', async () => {
+  test('removes pods whose workflow is over, and no young one (complaint: pods left behind)', async () => {
     const [open, closed, young] = [aJobId(), aJobId(), aJobId()];
     const removed: string[] = [];
     const deps = {

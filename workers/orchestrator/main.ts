@@ -9,6 +9,7 @@ import { NativeConnection } from '@temporalio/worker';
 import type { BeginSelfTestDeps } from '../../activities/beginSelfTest.ts';
 import type { ExpireJobsDeps } from '../../activities/expireJobs.ts';
 import { createActivities, type ActivityDeps } from '../../activities/index.ts';
+import { onceForEachPod, type ImageNotesDeps } from '../../activities/noteImage.ts';
 import type { PostWebhookDeps } from '../../activities/postWebhook.ts';
 import type { PublishAssetDeps } from '../../activities/publishAsset.ts';
 import type { RecordVerdictDeps } from '../../activities/recordVerdict.ts';
@@ -56,6 +57,7 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
 /** The adapters that the activities are joined with. */
 interface Adapters {
   readonly ledger: Ledger;
+  readonly images: ImageNotesDeps['images'];
   readonly manifests: Manifests;
   readonly ocean: Pick<Ocean, 'admit' | 'guardedFetch'>;
   readonly escrow: Escrow;
@@ -147,7 +149,8 @@ const joinWebhooks = ({ ledger, webhooks, registry }: Adapters): PostWebhookDeps
 });
 
 const joinActivities = (adapters: Adapters): ActivityDeps => {
-  const { ledger, manifests, ocean, escrow, assetMaker, pods, workflows, queues, starter, keyring, environments, config } = adapters;
+  const { ledger, images, manifests, ocean, escrow, assetMaker, pods, workflows, queues, starter, keyring, environments, config } =
+    adapters;
   const environmentOf = (id: string): ComputeEnvironment => {
     const environment = findEnvironment(environments, id);
     if (environment === undefined) throw new JobFailure('RequestInvalid', notOffered(id));
@@ -225,7 +228,7 @@ const joinActivities = (adapters: Adapters): ActivityDeps => {
     }),
     pods,
     records: ledger,
-    images: ledger,
+    images,
     manifests,
     refusals: ledger,
     openJobs: ledger,
@@ -259,6 +262,7 @@ const start = async (): Promise<RunningProcess> => {
   const storedFiles = openStores(config, { uploads: uploadsIn(ledger), exclusively: ledger.exclusively });
   const assetMaker = createAssetMaker({ transactions, nodes, publicKey: ocean.nodePublicKey });
 
+  const images = onceForEachPod(ledger);
   const webhooks = createWebhooks({
     urls: { start: config.C2D_NOTIFY_START_URL, stop: config.C2D_NOTIFY_STOP_URL },
     privateKey: config.C2D_PROVIDER_PRIVATE_KEY,
@@ -276,7 +280,7 @@ const start = async (): Promise<RunningProcess> => {
       joinActivities({
         manifests: createManifests({ ledger, privateKey: config.C2D_PROVIDER_PRIVATE_KEY, version }),
         escrow: createEscrow(transactions),
-        ...{ ledger, ocean, assetMaker, webhooks, pods, keyring, environments, config, clusterUrl, registry, storedFiles },
+        ...{ ledger, images, ocean, assetMaker, webhooks, pods, keyring, environments, config, clusterUrl, registry, storedFiles },
         owner: ocean.providerAddress,
         workflows: openWorkflows(temporal.client),
         queues: createPlaceQueues({ client: temporal.client, maxJobsOf: (queue) => maxJobsOf(environments, queue) }),
@@ -289,7 +293,7 @@ const start = async (): Promise<RunningProcess> => {
   const running = worker.run();
   const onProblem = (err: unknown): void => logger.warn({ err }, 'a changed pod is looked at later only');
   const podWatch = config.C2D_POD_WATCH
-    ? pods.watch?.(createPodWatch({ activity: temporal.client.activity, images: ledger, onProblem }))
+    ? pods.watch?.(createPodWatch({ activity: temporal.client.activity, images, onProblem }))
     : undefined;
   await ensureReaper(temporal.client, { everySeconds: config.C2D_REAPER_SECONDS, graceSeconds: config.C2D_REAPER_GRACE_SECONDS });
   await ensureRetention(temporal.client, { everySeconds: config.C2D_RETENTION_SECONDS });

@@ -46,16 +46,8 @@ const rememberedPods = 20_000;
  */
 export const createPodWatch = ({ activity, images, onProblem }: PodWatchDeps): ((pod: PodRef, outcome: PodOutcome) => void) => {
   const seen = new Map<string, string>();
-  const noted = new Set<string>();
-  const noteOnce = (pod: PodRef, outcome: PodOutcome): void => {
-    const isNews = 'image' in outcome && outcome.image !== undefined && !noted.has(podName(pod));
-    if (!isNews) return;
-    if (noted.size >= rememberedPods) noted.clear();
-    noted.add(podName(pod));
-    noteImage({ images }, pod, outcome).catch(onProblem);
-  };
   return (pod, outcome) => {
-    noteOnce(pod, outcome);
+    noteImage({ images }, pod, outcome).catch(onProblem);
     const phases = phasesConcerned(outcome);
     const name = podName(pod);
     const news = phases.length === 0 ? '' : outcome.kind === 'lost' ? 'lost' : JSON.stringify(outcome);

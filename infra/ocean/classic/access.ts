@@ -69,11 +69,15 @@ const examine = async (deps: AccessDeps, found: Found, { transferTxId, consumerA
   return examineServiceOrder(deps, { inspected, transferTxId, role: 'dataset', requester: consumerAddress, environmentId: null });
 };
 
+interface Asked extends Pick<Found, 'fail'> {
+  readonly request: ClassicAccessRequest;
+}
+
 /** Looks at the one file that is asked for. */
-const requireReachable = async (access: FileAccess, { fail }: Found, request: ClassicAccessRequest): Promise<void> => {
-  const { reference, fileIndex, userdata, payload } = request;
+const requireReachable = async (access: FileAccess, files: readonly FileObject[], { fail, request }: Asked): Promise<void> => {
+  const { fileIndex, userdata, payload } = request;
   if (fileIndex === null) return;
-  const facts = await access.describeFiles({ reference, fileIndex, checksum: false, userdata }).catch((err: unknown) => {
+  const facts = await access.describeFiles({ files, fileIndex, checksum: false, userdata }).catch((err: unknown) => {
     if (err instanceof JobFailure && err.type === 'RequestInvalid') return [];
     throw err;
   });
@@ -86,8 +90,7 @@ const createQuote = (deps: AccessDeps, access: FileAccess) =>
     const { asset, service, fail } = found;
     if (service.type === 'compute') throw fail('Use the initializeCompute endpoint to initialize compute jobs.');
     await requireConsumable(deps, found, request.consumerAddress);
-    requireFiles(deps, found);
-    await requireReachable(access, found, request);
+    await requireReachable(access, requireFiles(deps, found), { fail, request });
     const verdict = await examine(deps, found, request);
     if (verdict.kind === 'valid') return { validOrder: verdict.startTxId };
     const { datatokenAddress: datatoken } = service;
@@ -124,8 +127,8 @@ export const createClassicAccess = (deps: AccessDeps) => {
   return {
     /** Size, type and checksum of a service's files. @throws JobFailure RequestInvalid */
     async describeService(reference: ServiceReference, options: { readonly checksum: boolean; readonly userdata: unknown }) {
-      requireFiles(deps, await find(deps, reference));
-      return access.describeFiles({ reference, ...options });
+      const files = requireFiles(deps, await find(deps, reference));
+      return access.describeFiles({ files, ...options });
     },
     /** The same of a file object of whoever asks. @throws JobFailure RequestInvalid */
     describeObject: (

@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isJobFailure, JobFailure } from '../../../workflows/contract/failures.ts';
+import { unknownEnvironment } from '../../environments/classicOffer.ts';
 import type { ComputeEnvironment } from '../../environments/environments.ts';
 import { examineServiceOrder, type AdmissionDeps } from '../admission.ts';
 import { mayUseEnvironment } from '../credentials.ts';
@@ -10,7 +11,7 @@ import type { OrderVerdict } from '../orders.ts';
 import { openAlgorithm, requireRunnable, type OpenedAlgorithm } from './algorithm.ts';
 import { nameDataset, openDataset } from './datasets.ts';
 import { findPayment, type FeeOrder } from './fees.ts';
-import { readRate, unknownEnvironment } from './rates.ts';
+import { readRate } from './rates.ts';
 import { refuse, settleCoded, type Coded } from './refuse.ts';
 
 export type ClassicCheckDeps = AdmissionDeps;

@@ -2,14 +2,11 @@
 
 import { ZeroAddress } from 'ethers';
 import { JobFailure } from '../../../workflows/contract/failures.ts';
-import { classicPriceOf } from '../../environments/classicOffer.ts';
+import { classicPriceOf, unknownEnvironment } from '../../environments/classicOffer.ts';
 import type { ComputeEnvironment } from '../../environments/environments.ts';
 import type { ChainReader } from '../chains.ts';
 import { readDecimals } from '../tokens.ts';
 import type { FeeRate } from './fees.ts';
-
-/** The text of an operator-service, which clients know. */
-export const unknownEnvironment = 'Environment invalid or does not exist';
 
 /**
  * @throws JobFailure RequestInvalid when the environment takes no orders of that chain; ChainUnavailable

@@ -1,21 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { stripTypeScriptTypes } from 'node:module';
-import path from 'node:path';
 import { serviceSources } from '../../../infra/images/service/buildServiceContext.ts';
 import { isNeededAtRunTime } from '../../../infra/images/service/neededFiles.ts';
-
-const root = path.join(import.meta.dirname, '../../..');
-
-/** Files of the project that a program loads, from the root, as its imports name them. */
-const filesOf = (entry: string): readonly string[] => {
-  const files = new Set([entry]);
-  // a set tells what is added to it while it is walked
-  for (const file of files) {
-    const code = stripTypeScriptTypes(readFileSync(path.join(root, file), 'utf8'));
-    for (const [, name = ''] of code.matchAll(/\b(?:from|import)\s*\(?\s*'(\.[^']+)'/g)) files.add(path.join(path.dirname(file), name));
-  }
-  return [...files];
-};
+import { loadedFilesOf } from '../../../infra/toolchain/loadedFiles.ts';
 
 describe("the context of the service's image", () => {
   test.each([
@@ -25,7 +11,7 @@ describe("the context of the service's image", () => {
     'workflows/index.ts',
     'infra/temporal/failureConverter.ts',
   ])('has every file that %s loads', (entry) => {
-    const files = filesOf(entry);
+    const files = loadedFilesOf(entry).map(({ file }) => file);
     const isThere = (file: string): boolean => serviceSources.some((source) => file === source || file.startsWith(`${source}/`));
     expect(files.length).toBeGreaterThan(entry.startsWith('infra') ? 0 : 10);
     expect(files.filter((file) => !isThere(file))).toEqual([]);

@@ -1,4 +1,5 @@
 import { ActivityNotFoundError } from '@temporalio/client';
+import { onceForEachPod } from '../../../activities/noteImage.ts';
 import { createPodWatch } from '../../../workers/orchestrator/podWatch.ts';
 import type { PodOutcome } from '../../../workflows/contract/pod.ts';
 
@@ -19,12 +20,12 @@ const aWatch = (answer: () => Promise<void> = async () => undefined) => {
         await answer();
       },
     },
-    images: {
+    images: onceForEachPod({
       async recordImage({ image }) {
         images.push(image);
         await answer();
       },
-    },
+    }),
     onProblem: (err) => problems.push(err),
   });
   return { onChange, looks, problems, images };
