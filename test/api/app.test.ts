@@ -153,7 +153,7 @@ describe('bodies', () => {
     }
   });
 
-  test('one MB of raw code is read, more than the limit is a 413, also when compressed', async () => {
+  test('one MB of raw code is read, more than the limit is a 413, also when compressed (complaint: bodies of 100 kB at most)', async () => {
     const large = JSON.stringify({ algorithm: { meta: { rawcode: 'x'.repeat(1_000_000) } } });
     expect((await send(bodyPaths[0]!, large)).status).toBe(400);
     const tooLarge = JSON.stringify({ a: 'x'.repeat(1024 ** 2) });

@@ -521,7 +521,7 @@ describe('an environment that costs something', () => {
     expect(maxJobDuration).toBeLessThanOrEqual(3_600);
   }, 60_000);
 
-  test('counts whole days', async () => {
+  test('counts whole days (complaint: whole days are free)', async () => {
     const compute_ = { env: 'paid', validUntil: inSeconds(3 * 86_400) };
     const { datasets } = (await quote({ datasets: [nameAsset(await publish({ compute: anyRaw }))], algorithm: raw, compute: compute_ })).body as Quote;
     expect(BigInt(datasets[0]!.providerFee!.providerFeeAmount)).toBeGreaterThan((sixTenths * 2n * 86_400n) / 60n);

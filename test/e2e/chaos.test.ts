@@ -183,7 +183,7 @@ const expectNoTemporal = async ({ queued }: Phases): Promise<void> => {
 
 describe('a SIGKILL, with a job in every phase', () => {
   test.each(['api', 'orchestrator', 'gateway'] as const)(
-    'of the %s changes nothing about any job',
+    'of the %s changes nothing about any job (complaint: a restart loses running jobs)',
     async (name) => {
       const part = own().parts.processes[name];
       await playRound(name, { kill: () => killProcess(part), restart: () => part.restart() });
@@ -192,7 +192,7 @@ describe('a SIGKILL, with a job in every phase', () => {
   );
 
   test(
-    'of every agent changes nothing about any job',
+    'of every agent changes nothing about any job (complaint: outputs lost with a sidecar)',
     async () => {
       await playRound('agents', { kill: killAgents, killsAgents: true });
     },

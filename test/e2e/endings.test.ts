@@ -57,12 +57,15 @@ describe('what becomes of a job whose inputs are not as they should be', () => {
     ['large', 31, new RegExp(`larger than the ${tinyLimits.inputBytes} bytes`)],
     ['endless', 31, new RegExp(`larger than the ${tinyLimits.inputBytes} bytes`)],
     ['uncoded', 32, /algorithm file 0.*status 404/],
-  ])('one from a source that is %s ends with %i and says why', (name, status, reason) => {
-    const { job } = ended.get(name)!;
-    expect([job.status, job.terminationDetails?.reason]).toEqual([status, expect.stringMatching(reason)]);
-    expect(job).toMatchObject({ statusReason: job.terminationDetails!.reason, terminationDetails: { exitCode: null, OOMKilled: false } });
-    expect(job.results).toEqual([]);
-  });
+  ])(
+    'one from a source that is %s ends with %i and says why (complaint: jobs stuck in "Warming up" while inputs fail)',
+    (name, status, reason) => {
+      const { job } = ended.get(name)!;
+      expect([job.status, job.terminationDetails?.reason]).toEqual([status, expect.stringMatching(reason)]);
+      expect(job).toMatchObject({ statusReason: job.terminationDetails!.reason, terminationDetails: { exitCode: null, OOMKilled: false } });
+      expect(job.results).toEqual([]);
+    },
+  );
 
   test('the reason names the dataset, and never its address', () => {
     expect(ended.get('missing')!.job.terminationDetails!.reason).toContain(did['missing']);
@@ -75,7 +78,7 @@ describe('what becomes of a job whose inputs are not as they should be', () => {
     expect(log).toBe(sha256(content));
   });
 
-  test('a transfer that was cut goes on where it was', () => {
+  test('a transfer that was cut goes on where it was (complaint: transfers do not resume)', () => {
     const starts = resumable.ranges.map((range) => (range === undefined ? 0 : Number(/^bytes=(\d+)-$/.exec(range)?.[1])));
     // how much of a cut answer still arrives is the network's affair
     expect(starts).toEqual([0, expect.any(Number), expect.any(Number)]);

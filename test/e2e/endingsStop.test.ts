@@ -28,7 +28,7 @@ const hasBegun = async (jobId: string): Promise<void> => {
 
 describe('a stop', () => {
   test(
-    'ends a job that waits for a place, and the next one in the queue gets the place of one that runs',
+    'ends a job that waits for a place, and the next one in the queue gets the place of one that runs (complaint: queued jobs cannot be stopped)',
     async () => {
       const job = { environment: 'single', code: untilTold, queueMaxWaitTime: 300 };
       const { jobId: running } = await startRawJob(scene(), job);
@@ -58,7 +58,7 @@ describe('a stop', () => {
   );
 
   test(
-    'ends a job whose inputs are still on their way, at once',
+    'ends a job whose inputs are still on their way, at once (complaint: a slow download stops every stop)',
     async () => {
       const dataset = await publishDataset(scene(), { contents: [stalling()] });
       const { jobId } = await startRawJob(scene(), { environment: 'tiny', code: untilTold, datasets: [dataset] });

@@ -52,7 +52,7 @@ describe("what a published algorithm finds (Ocean's contract for algorithm autho
     seen = readSeen(ended);
   }, jobPatienceMs);
 
-  test('the files of every dataset, numbered from 0, below its DID without prefix', () => {
+  test('the files of every dataset, numbered from 0, below its DID without prefix (complaint: inputs overwrite each other)', () => {
     const [one, two] = assets.datasets.map(folderOf);
     expect(seen.tree['/data/inputs']!.entries).toEqual([one, two, 'algoCustomData.json'].toSorted());
     expect(seen.tree[`/data/inputs/${one}`]!.entries).toEqual(['0', '1', '2']);

@@ -168,7 +168,7 @@ describe("another's job", () => {
     patienceMs,
   );
 
-  test("is in no list but its owner's, whatever the filters", async () => {
+  test("is in no list but its owner's, whatever the filters (complaint: others' jobs are listed)", async () => {
     const { jobId } = people;
     expect(await listJobs(scene().stack.apiUrl, stranger.address)).toEqual([]);
     expect(await listJobs(scene().stack.apiUrl, viewer.address)).toEqual([]);

@@ -79,7 +79,7 @@ describe('an environment with prices', () => {
   });
 
   test(
-    'runs a job once its payment is locked, claims what it ran and gives the rest back',
+    'runs a job once its payment is locked, claims what it ran and gives the rest back (complaint: billed for more than it ran)',
     async () => {
       const { consumer, stack } = scene();
       const deployer = HDNodeWallet.fromPhrase(phrase).connect(provider);

@@ -16,7 +16,7 @@ const sha256 = (content: string | Buffer): string => createHash('sha256').update
 
 describe('a result store that refuses', () => {
   test(
-    'loses nothing: the job tells what is wrong, waits, and publishes everything once it can',
+    'loses nothing: the job tells what is wrong, waits, and publishes everything once it can (complaint: jobs stuck in "Publishing results")',
     async () => {
       const source = holding('the data');
       const dataset = await publishDataset(scene(), { contents: [source.handle] });
@@ -182,7 +182,7 @@ describe('outputs', () => {
   );
 
   test(
-    'of a thousand files are listed completely, in one order, and each index is that very file',
+    'of a thousand files are listed completely, in one order, and each index is that very file (complaint: many small files)',
     async () => {
       const code = `
         const fs = require('node:fs');

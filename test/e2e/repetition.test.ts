@@ -108,7 +108,7 @@ afterAll(async () => {
 
 describe('the same request, sent again', () => {
   test(
-    'gets the same job: while it runs, after restarts, after its end; the job runs once and its results stay',
+    'gets the same job: while it runs, after restarts, after its end; the job runs once and its results stay (complaint: one job runs twice)',
     async () => {
       const { scene } = own();
       const customer = await startCustomer();

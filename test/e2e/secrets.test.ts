@@ -209,7 +209,7 @@ const logFiles = async (): Promise<ReadonlyMap<string, string>> => {
   return new Map(await Promise.all(files.map(async (file) => [file, await readFile(path.join(folder, file), 'latin1')] as const)));
 };
 
-describe('what is secret is not found', () => {
+describe('what is secret is not found (complaint: signed addresses in logs)', () => {
   test('although the jobs used it, and failed in all the ways they should', () => {
     expect(seenHeaders).toContain(canary.urlHeader);
     const { urlPath, rawUrl } = canary;

@@ -121,7 +121,7 @@ describe(`a failure that only a cluster has, ${title},`, () => {
     eventually('the registry is asked', async () => (registry.refusals(image) > 0 ? true : undefined));
 
   test.each([429, 503])(
-    'an image whose registry answers %i for a while: the job says so, waits, and runs',
+    'an image whose registry answers %i for a while: the job says so, waits, and runs (complaint: registry trouble burns retries)',
     async (number) => {
       const image = registry.name({ status: number });
       const jobId = await startFrom(image);
@@ -134,7 +134,7 @@ describe(`a failure that only a cluster has, ${title},`, () => {
   );
 
   test(
-    'an image whose registry never recovers: the platform gives up after the time that the environment allows',
+    'an image whose registry never recovers: the platform gives up after the time that the environment allows (complaint: pulls tried without end)',
     async () => {
       const image = registry.name({ status: 503 });
       const jobId = await startFrom(image, { environment: 'hasty' });
@@ -144,7 +144,7 @@ describe(`a failure that only a cluster has, ${title},`, () => {
   );
 
   test(
-    'an image that does not exist: the consumer is told at once',
+    'an image that does not exist: the consumer is told at once (complaint: a missing image is retried in vain)',
     async () => {
       const image = registry.name({ status: 404 });
       const jobId = await startFrom(image);
@@ -181,7 +181,7 @@ describe(`a failure that only a cluster has, ${title},`, () => {
   );
 
   test(
-    'a container that the cluster cannot configure: it is the operator who must act',
+    'a container that the cluster cannot configure: it is the operator who must act (complaint: the platform blames the user)',
     async () => {
       const webhook = await startPodWebhook({ config, address: nodeAddress, namespace: namespace(), environmentId: 'meddled' });
       try {

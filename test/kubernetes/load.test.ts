@@ -52,7 +52,7 @@ const expectLimits = (pod: V1Pod, index: number): void => {
 };
 
 test(
-  'fifty jobs at once end well, with never more pods than places, and each pod as large as asked for',
+  'fifty jobs at once end well, with never more pods than places, and each pod as large as asked for (complaint: trouble at many jobs at once)',
   async () => {
     const { scene, parts } = own();
     if (parts.pods.kind !== 'kubernetes') throw new Error('the stack has no cluster');

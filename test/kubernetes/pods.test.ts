@@ -219,7 +219,7 @@ describe('a look at a pod', () => {
     expect(outcome).toEqual({ kind: 'alive', waiting: 'waiting for a node: Insufficient example.com/gpu' });
   });
 
-  test('a pod deleted under our feet is lost', async () => {
+  test('a pod deleted under our feet is lost (complaint: a killed pod hangs its job)', async () => {
     const pod = await aRunningPod();
     await pods.core.deleteNamespacedPod({ namespace: pods.namespace.name, name: podName(pod.pod), gracePeriodSeconds: 0 });
     expect(await untilOutcome(pod, isNotAlive)).toEqual({ kind: 'lost', reason: 'the pod is gone' });

@@ -8,6 +8,10 @@ const names = readdirSync(historiesFolder)
   .filter((file) => file.endsWith('.json'))
   .map((file) => file.slice(0, -'.json'.length));
 
+/** Steps that wait for consumers' sources, the cluster, agents, the chain or an operator's server. */
+const waitsForOthers =
+  /^(validateOrder|createPod|stageInputs|runAlgorithm|publishOutputs|(lock|claim|release)Payment|publishAsset|postWebhook)$/;
+
 describe("today's workflows replay recorded histories", () => {
   let workflowBundle: WorkflowBundle;
   beforeAll(async () => {
@@ -37,7 +41,19 @@ describe("today's workflows replay recorded histories", () => {
     await Worker.runReplayHistory({ workflowBundle }, history);
   });
 
-  test('and notice a workflow that has changed', async () => {
+  test.each(names)('in %s every step has a deadline (complaint: jobs stuck in a state for ever)', (name) => {
+    const { events } = historyFromJSON(JSON.parse(readFileSync(new URL(`${name}.json`, historiesFolder), 'utf8')));
+    const steps = (events ?? []).flatMap(({ activityTaskScheduledEventAttributes: step }) => (step ? [step] : []));
+    for (const { activityType, scheduleToCloseTimeout, startToCloseTimeout } of steps) {
+      const step = activityType?.name ?? '';
+      const [whole = 0, attempt = 0] = [scheduleToCloseTimeout, startToCloseTimeout].map((timeout) => Number(timeout?.seconds ?? 0));
+      expect({ step, hasDeadline: attempt > 0 }).toEqual({ step, hasDeadline: true });
+      // the others must be done whatever happens: to tell an end, to take a pod away
+      if (waitsForOthers.test(step)) expect({ step, endsSomeTime: whole > 0 }).toEqual({ step, endsSomeTime: true });
+    }
+  });
+
+  test('and notice a workflow that has changed (complaint: workflows hang on non-determinism)', async () => {
     const text = readFileSync(new URL('finished.json', historiesFolder), 'utf8').replaceAll('"createPod"', '"makePod"');
     await expect(Worker.runReplayHistory({ workflowBundle }, historyFromJSON(JSON.parse(text)))).rejects.toThrow();
   });

@@ -51,7 +51,7 @@ describe('a job that runs', () => {
     ['an OOM kill is told as such', 83, { exitCode: 137, oomKilled: true }, 'outOfMemory'],
     ['a command that is not in the image could not be run', 41, { exitCode: null, end: 'unstartable' as const }, 'unstartable'],
     ['a full disk is told as such', 42, { exitCode: null, end: 'diskQuotaExceeded' as const }, 'diskQuotaExceeded'],
-  ])('%s, and its outputs are published', async (_name, status, exit, history) => {
+  ])('%s, and its outputs are published (complaint: out of memory is not shown)', async (_name, status, exit, history) => {
     let published = false;
     world.script = async (agent) => {
       await agent.done('stageInputs', { files: 1, bytes: 1 });
@@ -67,7 +67,7 @@ describe('a job that runs', () => {
 });
 
 describe('a job that is refused', () => {
-  test('starts nothing and says why', async () => {
+  test('starts nothing and says why (complaint: start fails with success)', async () => {
     world.refuse = new JobFailure('OrderInvalid', 'the order has expired');
     const { handle, accepted } = await start();
     await expect(accepted).rejects.toMatchObject({ cause: { type: 'OrderInvalid', message: 'the order has expired' } });
@@ -187,7 +187,7 @@ describe('a time limit', () => {
 });
 
 describe('a lost pod', () => {
-  test('has a successor, and the job ends as if nothing had been', async () => {
+  test('has a successor, and the job ends as if nothing had been (complaint: a failed pod comes back beside its successor)', async () => {
     world.script = async (agent) => {
       if (agent.pod.podAttempt > 1) return wellBehaved(agent);
       await agent.done('stageInputs', { files: 1, bytes: 1 });
@@ -196,6 +196,7 @@ describe('a lost pod', () => {
     const { handle } = await start({ heartbeatSeconds: 1 });
     expect(await endOf(handle)).toMatchObject({ status: 70 });
     expect(world.starts.map(({ podAttempt }) => podAttempt)).toEqual([1, 2]);
+    expect(world.mostPods).toBe(1);
     expect(world.losses).toMatchObject([
       { podAttempt: 1, reason: expect.stringMatching(/node is gone; the job runs again in another pod$/) },
     ]);
@@ -213,7 +214,7 @@ describe('a lost pod', () => {
 });
 
 describe('an agent that falls silent', () => {
-  test("is looked at, not killed: its algorithm's end is read from the runtime", async () => {
+  test("is looked at, not killed: its algorithm's end is read from the runtime (complaint: throttled heartbeats kill jobs)", async () => {
     world.script = async (agent) => {
       await agent.done('stageInputs', { files: 1, bytes: 1 });
       const pod = [...world.pods.values()][0]!;
@@ -255,7 +256,7 @@ describe('a failure', () => {
     expect(await endOf(handle)).toMatchObject({ status: 70 });
   });
 
-  test('of the storage is tried again in the same pod, and nothing is lost', async () => {
+  test('of the storage is tried again in the same pod, and nothing is lost (complaint: results lost after a failed upload)', async () => {
     world.script = async (agent) => {
       await agent.done('stageInputs', { files: 1, bytes: 1 });
       await agent.done('runAlgorithm', agent.exit());

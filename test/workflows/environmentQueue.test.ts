@@ -154,7 +154,7 @@ describe('twenty real jobs for three places', () => {
   const server = useWorkflowServer({ renewAfterEvents: 80 });
   const jobs = useJobs(server);
 
-  test('run three at a time, over new runs of the queue and new workers', async () => {
+  test('run three at a time, over new runs of the queue and new workers (complaint: many starts stop the engine)', async () => {
     const { world, restartWorker } = server();
     // what ends a job does not matter here, and this takes the fewest steps
     world.script = async (agent) => {

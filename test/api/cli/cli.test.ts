@@ -391,7 +391,7 @@ describe('results', () => {
     expect(await c2d(withKey('results', id, '-o', output))).toMatchObject({ code: 0, stderr: '' });
   });
 
-  test('are taken up where they broke off', async () => {
+  test('are taken up where they broke off (complaint: downloads time out and begin anew)', async () => {
     const id = await startJob();
     await surface.finish(id, { big });
     const output = path.join(folder, 'resumed');

@@ -72,7 +72,7 @@ describe('POST /compute: the checks in their order', () => {
     expect((await startWith({ agreementId })).status).toBe(200);
   });
 
-  test('4b: a database that is away is a 503', async () => {
+  test('4b: a database that is away is a 503 (complaint: an outage is an empty list)', async () => {
     const away = async (): Promise<never> => Promise.reject(new JobFailure('ServiceUnavailable', 'the ledger is away'));
     const app = createOperatorApp({ ...operator.deps, ledger: { ...operator.deps.ledger, openJobOn: away } });
     expect(refusal(await start(signedStart(operator), app))).toEqual(error(503, 'the ledger is away'));

@@ -239,7 +239,7 @@ describe('GET /api/v1/jobs/{id}', () => {
     expect(await details(alice, id)).toMatchObject({ phase: 'running', progress: null });
   });
 
-  test('breaks the time down by phase; a job that has ended takes no more', async () => {
+  test('breaks the time down by phase; a job that has ended takes no more (complaint: nobody knows where the time went)', async () => {
     const id = await startOne(alice);
     for (const number of [status.provisioningData, status.running, status.publishing]) await surface.progress(id, number);
     await surface.finish(id, { 'a.txt': 'x' });

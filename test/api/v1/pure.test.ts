@@ -83,7 +83,7 @@ describe('the place in the queue', () => {
 });
 
 describe('codes', () => {
-  test('every failure has a title and a hint', () => {
+  test('every failure has a title and a hint (complaint: errors that say nothing)', () => {
     for (const type of failureTypes) expect(isProblemCode(type)).toBe(true);
     for (const { title, hint } of Object.values(codeTexts)) expect([title.length > 5, hint.length > 5]).toEqual([true, true]);
   });

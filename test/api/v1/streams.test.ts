@@ -169,7 +169,7 @@ describe('GET /api/v1/jobs/{id}/logs', () => {
     expect((await reader.read()).done).toBe(true);
   });
 
-  test('of a job that has ended the log that was kept counts', async () => {
+  test('of a job that has ended the log that was kept counts (complaint: no logs for any job)', async () => {
     const id = await startOne(alice);
     await surface.progress(id, status.running);
     await write(id, 0, 'live');
@@ -214,7 +214,7 @@ describe('GET /api/v1/jobs/{id}/manifest', () => {
 });
 
 describe('GET /api/v1/jobs/{id}/results', () => {
-  test('lists files once the job has published them, and gives them whole or in part', async () => {
+  test('lists files once the job has published them, and gives them whole or in part (complaint: results of a running job fail)', async () => {
     const id = await startOne(alice);
     expect((await alice.call(`/api/v1/jobs/${id}/results`)).body).toEqual({
       results: [],

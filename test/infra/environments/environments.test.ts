@@ -105,6 +105,13 @@ describe('the configuration of an environment', () => {
   test('names each environment once', () => {
     expect(computeEnvironments.safeParse([{ id: 'a' }, { id: 'a' }]).error?.issues[0]).toMatchObject({ path: [1, 'id'] });
   });
+
+  test('keeps the name of an environment, whatever it costs and offers (complaint: ids of environments change)', () => {
+    const fees = [{ chainId: 8996, feeToken: `0x${'1'.repeat(40)}`, prices: [{ id: 'cpu', price: 2 }] }];
+    const [plain, priced] = [{ id: 'small' }, { id: 'small', fees, free: {}, maxJobs: 3 }].map((given) => computeEnvironment.parse(given));
+    expect(priced?.fees).not.toEqual(plain?.fees);
+    expect(priced?.id).toBe(plain?.id);
+  });
 });
 
 describe('what jobs may ask for', () => {

@@ -23,7 +23,7 @@ describe('nonces', () => {
     expect(await test_.ledger.nonceOf(anAddress())).toBeNull();
   });
 
-  test('a nonce is spent once, however many ask at the same time', async () => {
+  test('a nonce is spent once, however many ask at the same time (complaint: nonces checked in two steps)', async () => {
     const address = anAddress();
     const answers = await Promise.all(Array.from({ length: 20 }, () => test_.ledger.spendNonce(address, '7')));
     expect(answers.filter(({ spent }) => spent)).toHaveLength(1);
@@ -254,7 +254,7 @@ describe('progress', () => {
     expect(await test_.ledger.currentPodAttempt(jobId)).toBeNull();
   });
 
-  test('the list of results appears once, complete, and does not change', async () => {
+  test('the list of results appears once, complete, and does not change (complaint: the index of a result shifts)', async () => {
     const jobId = await jobWithPod();
     const entry: ResultEntry = { index: 0, filename: 'a.txt', filesize: 1, type: 'output', n: 0, sha256: '00' };
     await test_.ledger.recordResults({ jobId, podAttempt: 1, results: [entry] });
@@ -274,7 +274,7 @@ describe('progress', () => {
 });
 
 describe('live logs', () => {
-  test('pieces in any order and twice over make one log', async () => {
+  test('pieces in any order and twice over make one log (complaint: races of streamed logs)', async () => {
     const { jobId } = await acceptedJob({ environmentId: `env-${aJobId()}` });
     await test_.ledger.beginPodAttempt({ jobId, podAttempt: 1, hasPlace: true });
     const put = (offset: number, text: string) => test_.ledger.appendLog({ jobId, podAttempt: 1, offset, bytes: Buffer.from(text) });

@@ -125,7 +125,7 @@ describe('admit refuses an order', () => {
     await expect(world.ocean.admit(bad, environment)).rejects.toEqual(refusal('OrderInvalid', /the order transaction failed$/));
   });
 
-  test('that a foreign contract forged, perfect in every field but the address', async () => {
+  test('that a foreign contract forged, perfect in every field but the address (complaint: orders of a foreign contract)', async () => {
     const { consumer } = world.chain.accounts;
     const { algorithm, spec } = await payAll(dataset);
     const quote = await world.ocean.quote(quoteOf(aJob(world, { dataset, algorithm })), environment);
@@ -301,7 +301,7 @@ describe('admit and trust', () => {
     await expect(world.ocean.admit(spec, environment)).resolves.toMatchObject({ agreementId: '', runSeconds: 60 });
   });
 
-  test('free jobs obey the trusted lists like any other', async () => {
+  test('free jobs obey the trusted lists like any other (complaint: free jobs skip the trust rules)', async () => {
     const [dataset, algorithm] = [await world.publishDataset({ compute: {} }), await world.publishAlgorithm()];
     await expect(world.ocean.admit(free(dataset, algorithm), environment)).rejects.toEqual(
       refusal('AlgorithmNotTrusted', `Algorithm ${algorithm.did} not allowed to run on the dataset: ${dataset.did}`),

@@ -30,7 +30,7 @@ describe('localStore', () => {
     expect(mode & 0o777).toBe(0o600);
   });
 
-  test('a part of many megabytes passes in constant memory', async () => {
+  test('a part of many megabytes passes in constant memory (complaint: large results take memory)', async () => {
     const ref = file();
     const chunk = Buffer.alloc(1024 * 1024, 7);
     const chunks = 256;

@@ -158,7 +158,7 @@ export const describeResultStore = (name: string, makeStore: () => Promise<Resul
       },
     );
 
-    test('a file of another size or digest than promised is not completed', async () => {
+    test('a file of another size or digest than promised is not completed (complaint: uploads are not verified)', async () => {
       const bytes = Buffer.from('abcdefg');
       await store.putPart(file, { k: 0, offset: 0, sizeBytes: bytes.length, sha256: sha256(bytes) }, Readable.from([bytes]));
       const expected = { sizeBytes: 7, sha256: sha256(Buffer.from('other')), parts: 1, partBytes: 7 };

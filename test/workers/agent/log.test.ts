@@ -31,7 +31,7 @@ describe('the log', () => {
     expect(await log.read(8, 100)).toHaveLength(0);
   });
 
-  test('is cut with a mark, stays within its limit, and the rest is drained', async () => {
+  test('is cut with a mark, stays within its limit, and the rest is drained (complaint: a flood of log)', async () => {
     let cuts = 0;
     const log = await aLog({ onCut: () => (cuts += 1) });
     const pipe = Readable.from(Array.from({ length: 100 }, () => Buffer.alloc(100, 'x')));

@@ -61,7 +61,7 @@ describe('staging', () => {
     expect(reports.length).toBeGreaterThan(1);
   });
 
-  test('of a transfer that never ends is ended, once its time is up', async () => {
+  test('of a transfer that never ends is ended, once its time is up (complaint: a sidecar hangs)', async () => {
     const { reports, ended } = await stageFor(0.3, 60);
     harness.server.intercept = (req) => req.url?.includes('/files/') === true;
     expect(await ended).toMatchObject({ type: 'PhaseTimedOut', message: expect.stringContaining('within the 0.3 s') as string });

@@ -37,7 +37,7 @@ describe("the gateway's door", () => {
     expect((await call('/plan', { token: `${'f'.repeat(32)}.1.${mac}` })).status).toBe(401);
   });
 
-  test('an outdated attempt is told to end, on every route, and changes nothing', async () => {
+  test('an outdated attempt is told to end, on every route, and changes nothing (complaint: zombies go on after a failure)', async () => {
     const { call, post, ledger, temporal } = await startGateway();
     temporal.start('stageInputs/1');
     ledger.current = 2;

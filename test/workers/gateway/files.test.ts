@@ -87,7 +87,7 @@ describe('GET files/{n}', () => {
     expect(Buffer.concat([got, rest]).equals(content)).toBe(true);
   });
 
-  test('a source without a size that breaks off is never taken for a whole file', async () => {
+  test('a source without a size that breaks off is never taken for a whole file (complaint: inputs cut off unnoticed)', async () => {
     const { get } = await startWithSource((_req, res) => {
       res.writeHead(200);
       res.write(content.subarray(0, 1_000), () => res.destroy());
@@ -208,7 +208,7 @@ describe('GET files/{n}', () => {
     expect((await call('/files/0')).status).toBe(404);
   });
 
-  test('256 MiB pass in constant memory', async () => {
+  test('256 MiB pass in constant memory (complaint: large inputs take memory)', async () => {
     const chunk = Buffer.alloc(1024 * 1024, 1);
     const { get } = await startWithSource((_req, res) => {
       res.writeHead(200, { 'content-length': 256 * chunk.length });

@@ -234,7 +234,7 @@ describe('POST reports', () => {
     expect(activity.failures[0]?.message).not.toMatch(/data\.example|abc\.def/);
   });
 
-  test('results are listed before the workflow goes on: outputs by the bytes of their names, then the log', async () => {
+  test('results are listed before the workflow goes on: outputs by the bytes of their names, then the log (complaint: result retrieval unsuccessful, log missing)', async () => {
     const { post, temporal, ledger } = await startGateway();
     temporal.start('publishOutputs/1');
     const names = ['b', 'a/b', 'a%2Fb', 'a', 'Z', 'ä', '../../etc/passwd', 'line\nbreak', 'back\\slash', 'algorithm.log'];
@@ -257,7 +257,7 @@ describe('POST reports', () => {
     expect(temporal.activities.get('publishOutputs/1')?.result).toEqual({ files: 11, bytes: 57 });
   });
 
-  test('no outputs at all is a valid result', async () => {
+  test('no outputs at all is a valid result (complaint: missing outputs hang the job)', async () => {
     const { post, temporal, ledger } = await startGateway();
     temporal.start('publishOutputs/1');
     await post('/reports', published([]));
