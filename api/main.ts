@@ -37,14 +37,14 @@ import { addSealGauge, createWithdrawals, noWithdrawals, withdrawalRoutes } from
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
 
-const connect = (config: ApiConfig, logger: ReturnType<typeof createLogger>) => {
+const connect = async (config: ApiConfig, logger: ReturnType<typeof createLogger>) => {
   const keyring = createKeyring(config.C2D_ENCRYPTION_KEYS);
   const database = connectLedger(config.DATABASE_URL, (err) => logger.warn({ err }, 'an idle connection to the ledger broke'), {
     maxConnections: config.C2D_API_DATABASE_CONNECTIONS,
   });
   const changes = listenForChanges(config.DATABASE_URL, (err) => logger.warn({ err }, 'the connection for changes broke'));
   const ledger = createLedger(database, keyring, storageSecondsIn(config.C2D_ENVIRONMENTS));
-  const results = openStores(config, { uploads: uploadsIn(ledger), exclusively: ledger.exclusively });
+  const results = await openStores(config, { uploads: uploadsIn(ledger), exclusively: ledger.exclusively });
   return {
     ...{ database, changes, ledger, results },
     jwts: createJwts(keyring),
@@ -85,7 +85,7 @@ const listenOperator = async (config: ApiConfig, deps: Omit<OperatorDeps, 'setti
 const start = async (): Promise<RunningProcess> => {
   const config = parseConfig(apiConfig, process.env);
   const logger = createLogger('api', config.C2D_LOG_LEVEL);
-  const { database, changes, ledger, results, jwts, temporal, ocean } = connect(config, logger);
+  const { database, changes, ledger, results, jwts, temporal, ocean } = await connect(config, logger);
   await migrateLedger(database);
   const ending = new AbortController();
   const registry = new Registry();

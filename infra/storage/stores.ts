@@ -4,10 +4,8 @@ import type { Readable } from 'node:stream';
 import { JobFailure } from '../../workflows/contract/failures.ts';
 import { storesOf, type StorageConfig, type StoreConfig } from './config.ts';
 import { localStore } from './local.ts';
-import { ipfsStore } from './ipfs.ts';
 import type { Exclusively } from './ipfsNode.ts';
 import type { ContentIds, PlacedFileRef, ResultStore, StoredFile, StoredFileRef, StoredPart, WholeFile } from './resultStore.ts';
-import { s3Store } from './s3.ts';
 import type { MultipartUploads } from './s3Multipart.ts';
 
 /** As `ResultStore`, for files that say in which store they are. A store that is no longer configured: `StorageRefused`. */
@@ -42,14 +40,15 @@ interface StoresDeps {
   readonly exclusively: Exclusively;
 }
 
-const openStore = (store: StoreConfig, { uploads, exclusively }: StoresDeps): ResultStore => {
+/** What a kind of store needs is loaded only where one is configured: the clients take most of a process's start. */
+const openStore = async (store: StoreConfig, { uploads, exclusively }: StoresDeps): Promise<ResultStore> => {
   switch (store.kind) {
     case 'local':
       return localStore(store);
     case 's3':
-      return s3Store({ settings: store, uploads });
+      return (await import('./s3.ts')).s3Store({ settings: store, uploads });
     case 'ipfs':
-      return ipfsStore(store, exclusively);
+      return (await import('./ipfs.ts')).ipfsStore(store, exclusively);
     default:
       return store satisfies never;
   }
@@ -65,8 +64,9 @@ const putWhole = async (store: ResultStore, file: StoredFileRef, whole: WholeFil
 };
 
 /** Opens every configured store; sends nothing yet. */
-export const openStores = (config: StorageConfig, deps: StoresDeps): ResultStores => {
-  const stores = new Map(storesOf(config).map((store) => [store.name, openStore(store, deps)]));
+export const openStores = async (config: StorageConfig, deps: StoresDeps): Promise<ResultStores> => {
+  const opened = storesOf(config).map(async (store) => [store.name, await openStore(store, deps)] as const);
+  const stores = new Map(await Promise.all(opened));
   const of = (name: string): ResultStore => {
     const store = stores.get(name);
     if (store !== undefined) return store;

@@ -108,7 +108,7 @@ describe('expireJobs', () => {
 
   test('removes files from the store that the job was accepted with', async () => {
     const ids = { default: await expiredJob(), archive: await expiredJob('archive') };
-    const { deps } = depsOf({ storedFiles: storesOf('default', 'archive') });
+    const { deps } = depsOf({ storedFiles: await storesOf('default', 'archive') });
     expect(await runOnce(deps)).toEqual({ expired: 2, failed: 0, next: null });
     expect(Object.entries(ids).filter(([store, id]) => existsSync(path.join(folderOf(store), id)))).toEqual([]);
   });
@@ -121,16 +121,20 @@ describe('expireJobs', () => {
     const tested = await expiredJob();
     await connection.pool.query(`update jobs set surface = 'selfTest' where job_id = $1`, [tested]);
     await connection.pool.query(`update jobs set expires_at = clock_timestamp() - interval '1 second'`);
-    expect(await runOnce(depsOf({ storedFiles: storesOf('archive') }).deps)).toEqual({ expired: 2, failed: 0, next: null });
+    expect(await runOnce(depsOf({ storedFiles: await storesOf('archive') }).deps)).toEqual({ expired: 2, failed: 0, next: null });
   });
 
   test('keeps nobody waiting for a store that is no longer configured, and says which one it is', async () => {
     for (let n = 0; n < 4; n += 1) await expiredJob('archive');
     const other = await expiredJob();
-    const { deps, counted } = depsOf({ storedFiles: storesOf('default') });
+    const { deps, counted } = depsOf({ storedFiles: await storesOf('default') });
     await expect(runOnce(deps)).rejects.toThrow('the result store archive of this job is no longer configured');
     expect(existsSync(path.join(folderOf('default'), other))).toBe(false);
     expect(counted).toEqual(['failed', 'failed', 'failed', 'failed', 'expired']);
-    expect(await runOnce(depsOf({ storedFiles: storesOf('default', 'archive') }).deps)).toEqual({ expired: 4, failed: 0, next: null });
+    expect(await runOnce(depsOf({ storedFiles: await storesOf('default', 'archive') }).deps)).toEqual({
+      expired: 4,
+      failed: 0,
+      next: null,
+    });
   });
 });

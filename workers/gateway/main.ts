@@ -51,13 +51,13 @@ const connect = (config: GatewayConfig, logger: ReturnType<typeof createLogger>)
 
 type Connected = ReturnType<typeof connect>;
 
-const createApp = (
+const createApp = async (
   config: GatewayConfig,
   { keyring, ledger, temporal, chains, fetcher }: Connected,
   logger: ReturnType<typeof createLogger>,
 ) => {
   const metrics = createGatewayMetrics();
-  const store = openStores(config, { uploads: uploadsIn(ledger), exclusively: ledger.exclusively });
+  const store = await openStores(config, { uploads: uploadsIn(ledger), exclusively: ledger.exclusively });
   const decrypter = createDecrypter([config.C2D_PROVIDER_PRIVATE_KEY, ...config.C2D_FORMER_PROVIDER_PRIVATE_KEYS]);
   const { C2D_GATEWAY_CANARY_HOST: canaryHost, C2D_GATEWAY_CANARY_PORT: canaryPort } = config;
   const app = createGateway({
@@ -101,7 +101,7 @@ const start = async (): Promise<RunningProcess> => {
   const config = parseConfig(gatewayConfig, process.env);
   const logger = createLogger('gateway', config.C2D_LOG_LEVEL);
   const connected = connect(config, logger);
-  const { app, operations } = createApp(config, connected, logger);
+  const { app, operations } = await createApp(config, connected, logger);
   const { C2D_GATEWAY_SOCKET_PATH: socketPath, C2D_GATEWAY_HOST: host, C2D_GATEWAY_PORT: port } = config;
   // transfers last as long as they make progress
   const forAgents = { name: 'gateway', requestTimeoutMs: 0 };

@@ -259,7 +259,7 @@ const start = async (): Promise<RunningProcess> => {
   const opened = await openPods(config);
   const { pods, clusterUrl } = opened;
   const registry = new Registry();
-  const storedFiles = openStores(config, { uploads: uploadsIn(ledger), exclusively: ledger.exclusively });
+  const storedFiles = await openStores(config, { uploads: uploadsIn(ledger), exclusively: ledger.exclusively });
   const assetMaker = createAssetMaker({ transactions, nodes, publicKey: ocean.nodePublicKey });
 
   const images = onceForEachPod(ledger);

@@ -162,7 +162,7 @@ export const startGateway = async (options: HarnessOptions = {}) => {
       arweaveGateway: 'https://arweave.invalid',
       chains: new Map(),
     }),
-    store: openStores({ C2D_STORAGE_FOLDER: folder, C2D_STORES: [] }, { uploads: rememberedUploads(), exclusively: createTurns() }),
+    store: await openStores({ C2D_STORAGE_FOLDER: folder, C2D_STORES: [] }, { uploads: rememberedUploads(), exclusively: createTurns() }),
     outputRules: () => [],
     environmentOf: (id) => (id === environment.id ? environment : undefined),
     settings: { seal: { kind: 'noNetwork' }, heartbeatSeconds: 4, partBytes: 10 },

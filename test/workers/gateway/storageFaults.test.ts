@@ -59,7 +59,7 @@ const write = (contents: readonly Buffer[]): Promise<readonly Upload[]> =>
 /** Agent and gateway, and by the faulty way a bucket. */
 const startUpload = async () => {
   const settings = s3SettingsOf(server, { endpoint: way.endpoint, idleSeconds: 1 });
-  const store = openStores({ C2D_STORES: [settings] }, { uploads: rememberedUploads(), exclusively: createTurns() });
+  const store = await openStores({ C2D_STORES: [settings] }, { uploads: rememberedUploads(), exclusively: createTurns() });
   const agentSettings = { seal: { kind: 'noNetwork' }, heartbeatSeconds: 4, partBytes } as const;
   const { url, tokens, pod } = await startGateway({ admission: { store: settings.name }, deps: { store, settings: agentSettings } });
   const gateway = createGateway(createSend({ host: '127.0.0.1', port: Number(new URL(url).port) }, tokens.tokenOf(pod)));
