@@ -121,6 +121,18 @@ program
   });
 
 program
+  .command('bench:storage')
+  .description('publish one large file and many small ones into a bucket, and compare with a plain S3 client')
+  .option('--bytes <number>', 'size of the large file', readCount, 1024 ** 3)
+  .option('--files <number>', 'how many small files', readCount, 10_000)
+  .option('--file-bytes <number>', 'size of each of them', readCount, 10 * 1024)
+  .option('--jobs <number>', 'how many trivial jobs to measure for each kind of store', readCount, 10)
+  .action(async (options: { bytes: number; files: number; fileBytes: number; jobs: number }) => {
+    const { benchStorage } = await import('../../test/bench/storage.bench.ts');
+    await benchStorage(options);
+  });
+
+program
   .command('bench:api')
   .description('ask for statuses and starts at a given rate, and compare the answers with bare routes and the parts of the work')
   .option('--stored-jobs <number>', 'jobs in the ledger', readCount, 100_000)

@@ -2,6 +2,8 @@
 
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import { podParts } from '../../infra/pods/dockerSpec.ts';
+import type { Stack } from '../../infra/toolchain/stack.ts';
 
 const sampleMs = 50;
 
@@ -33,6 +35,16 @@ export const watchMemory = (findPid: () => Promise<number | undefined>): MemoryW
       return watching;
     },
   };
+};
+
+/** The agent of a job's first pod. Known only where the engine runs on this machine. */
+export const findAgentProcess = async ({ docker }: Pick<Stack, 'docker'>, jobId: string): Promise<number | undefined> => {
+  try {
+    const { State } = await docker.getContainer(podParts({ jobId, podAttempt: 1 }).agent).inspect();
+    return State.Pid > 0 ? State.Pid : undefined;
+  } catch {
+    return undefined;
+  }
 };
 
 const readResidentBytes = async (pid: number): Promise<number | undefined> => {

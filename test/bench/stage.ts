@@ -8,7 +8,6 @@ import { ensureBusybox } from '../../infra/toolchain/busybox.ts';
 import { ensureClients } from '../../infra/toolchain/clients.ts';
 import type { ClientJob } from '../../infra/toolchain/demo/clientTypes.ts';
 import { findJobObjects } from '../../infra/toolchain/demo/leftovers.ts';
-import type { EnvironmentSettings } from '../../infra/toolchain/serviceEnvironment.ts';
 import { startStack, type Stack, type StackOptions } from '../../infra/toolchain/stack.ts';
 
 /** What a benchmark works with. */
@@ -20,10 +19,7 @@ export interface Stage {
 }
 
 /** How the stage is built. */
-export interface StageOptions {
-  readonly environments?: readonly EnvironmentSettings[];
-  /** default: pods are containers of this machine's engine */
-  readonly cluster?: StackOptions['cluster'];
+export interface StageOptions extends Pick<StackOptions, 'environments' | 'cluster' | 'env'> {
   readonly report: (line: string) => void;
 }
 
@@ -32,7 +28,7 @@ export interface StageOptions {
  * @throws what `perform` throws; Error when it was interrupted
  */
 export const onStage = async <Result>(
-  { environments, cluster, report }: StageOptions,
+  { report, ...options }: StageOptions,
   perform: (stage: Stage) => Promise<Result>,
 ): Promise<Result> => {
   const interrupted = Promise.withResolvers<never>();
@@ -41,7 +37,7 @@ export const onStage = async <Result>(
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, onSignal);
   let stack: Stack | undefined;
   try {
-    stack = await startStack({ report, ...(environments !== undefined && { environments }), ...(cluster !== undefined && { cluster }) });
+    stack = await startStack({ report, ...options });
     const busybox = await ensureBusybox();
     const image = await stack.importImage(await ensureNodeAlgorithmImage({ docker: stack.docker, busyboxPath: busybox.path, report }));
     const stage = { stack, image, client: await loadClient(stack) };
@@ -54,6 +50,8 @@ export const onStage = async <Result>(
 
 /** What the library takes for a free job. */
 export interface FreeJob {
+  /** id of the compute environment; default: the first one */
+  readonly environment?: string | undefined;
   readonly algorithm: unknown;
   readonly datasets?: readonly unknown[];
   readonly resources: readonly { readonly id: string; readonly amount: number }[];
@@ -104,8 +102,8 @@ export const loadClient = async ({ apiUrl }: Stack): Promise<BenchClient> => {
   if (environment === undefined) throw new Error('the service offers no environment');
   const posts = recordPosts();
   return {
-    async start({ algorithm, datasets = [], resources }) {
-      const [job] = await ProviderInstance.freeComputeStart(apiUrl, signer, environment.id, datasets, algorithm, resources);
+    async start({ algorithm, datasets = [], resources, environment: id = environment.id }) {
+      const [job] = await ProviderInstance.freeComputeStart(apiUrl, signer, id, datasets, algorithm, resources);
       const acceptedAtMs = clockMs();
       if (job === undefined) throw new Error('the start was answered with no job');
       return { jobId: job.jobId, postedAtMs: posts.lastAtMs(), acceptedAtMs };

@@ -6,12 +6,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EnvironmentSettings } from '../../infra/toolchain/serviceEnvironment.ts';
-import { podParts } from '../../infra/pods/dockerSpec.ts';
 import { runProgram } from '../../infra/toolchain/run.ts';
 import { renderTable, round } from './figures.ts';
 import { readTimes } from './floor.ts';
 import { startLinkServer, type LinkServer } from './linkServer.ts';
-import { watchMemory } from './memory.ts';
+import { findAgentProcess, watchMemory } from './memory.ts';
 import { awaitTeardown, clockMs, onStage, readJob, type Stage } from './stage.ts';
 
 /** How it is run. */
@@ -107,16 +106,6 @@ const runCopyJob = async ({ stack, client, image }: Stage, server: LinkServer, b
   const { firstAtMs, exitAtMs } = readTimes((await client.result(jobId, logIndex)).toString());
   await awaitTeardown(stack, jobId);
   return { stage: firstAtMs - server.askedAtMs(), publish: listedAtMs - exitAtMs, agentMemory };
-};
-
-/** Known only where the engine runs on this machine. */
-const findAgentProcess = async ({ docker }: Stage['stack'], jobId: string): Promise<number | undefined> => {
-  try {
-    const { State } = await docker.getContainer(podParts({ jobId, podAttempt: 1 }).agent).inspect();
-    return State.Pid > 0 ? State.Pid : undefined;
-  } catch {
-    return undefined;
-  }
 };
 
 /** Looks until the results are listed. @throws Error when the job ends without a copy of `bytes` bytes */

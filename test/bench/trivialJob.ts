@@ -9,11 +9,12 @@ import { clockMs, readJob, type Stage } from './stage.ts';
 const pollMs = 20;
 const jobPatienceMs = 120_000;
 
-/** Times of one job in milliseconds from its POST; `exitToTerminal` from the algorithm's exit. */
+/** Times of one job in milliseconds from its POST; `exitToTerminal` and `exitToResults` from the algorithm's exit. */
 export interface JobTimes {
   readonly accepted: number;
   readonly firstInstruction: number;
   readonly exitToTerminal: number;
+  readonly exitToResults: number;
   readonly terminal: number;
   readonly results: number;
   readonly removed: number;
@@ -29,13 +30,14 @@ const rawAlgorithm = (image: string) => {
   return { meta: { rawcode: trivialAlgorithm, container } };
 };
 
-/** Runs one. @param awaitTeardown resolves with the time when nothing of the job is left where pods run */
+/** Runs one, by default in the first environment. @param awaitTeardown resolves with the time when nothing of the job is left where pods run */
 export const runTrivialJob = async (
   { stack, client, image }: Stage,
   awaitTeardown: (jobId: string) => Promise<number>,
+  environment?: string,
 ): Promise<JobTimes> => {
   const resources = Object.entries(trivialResources).map(([id, amount]) => ({ id, amount }));
-  const { jobId, postedAtMs, acceptedAtMs } = await client.start({ algorithm: rawAlgorithm(image), resources });
+  const { jobId, postedAtMs, acceptedAtMs } = await client.start({ algorithm: rawAlgorithm(image), resources, environment });
   const { terminalAtMs, resultsAtMs, logIndex } = await followJob(stack, jobId);
   const removedAtMs = await awaitTeardown(jobId);
   const { firstAtMs, exitAtMs } = readTimes((await client.result(jobId, logIndex)).toString());
@@ -43,6 +45,7 @@ export const runTrivialJob = async (
     accepted: acceptedAtMs - postedAtMs,
     firstInstruction: firstAtMs - postedAtMs,
     exitToTerminal: terminalAtMs - exitAtMs,
+    exitToResults: resultsAtMs - exitAtMs,
     terminal: terminalAtMs - postedAtMs,
     results: resultsAtMs - postedAtMs,
     removed: removedAtMs - postedAtMs,
