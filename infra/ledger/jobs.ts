@@ -430,17 +430,22 @@ export const recordJob = ({ db }: JobsDeps) =>
   };
 
 /** @returns the pod attempt whose agent may report, or null when the job is unknown, unplaced or over */
-export const currentPodAttempt = ({ db }: JobsDeps) =>
-  async function currentPodAttempt(jobId: string): Promise<number | null> {
-    const row = await db
+export const currentPodAttempt = ({ db }: JobsDeps) => {
+  // the gateway asks for every request of every pod, thousands of small outputs among them
+  const find = gather(async (jobIds) => {
+    const rows = await db
       .selectFrom('jobs')
-      .select('pod_attempt')
-      .where('job_id', '=', jobId)
+      .select(['job_id', 'pod_attempt'])
+      .where(sql<boolean>`job_id = any(${jobIds}::text[])`)
       .where('finished_at', 'is', null)
       .where('pod_attempt', '>', 0)
-      .executeTakeFirst();
-    return row?.pod_attempt ?? null;
+      .execute();
+    return new Map(rows.map(({ job_id: jobId, pod_attempt: attempt }) => [jobId, attempt]));
+  });
+  return async function currentPodAttempt(jobId: string): Promise<number | null> {
+    return find(jobId);
   };
+};
 
 /** Remembers that the consumer asked for a stop. */
 export const requestStop = ({ db }: JobsDeps) =>

@@ -185,6 +185,14 @@ describe('places', () => {
     await begin(jobId, 1);
     expect(await test_.ledger.currentPodAttempt(jobId)).toBe(2);
   });
+
+  test('the current pod attempts of several jobs, asked for at once, are each their own', async () => {
+    const [one, other] = [await acceptedJob(), await acceptedJob()];
+    await begin(one.jobId, 1);
+    await begin(other.jobId, 2);
+    const asked = [other.jobId, one.jobId, 'unknown', other.jobId].map((jobId) => test_.ledger.currentPodAttempt(jobId));
+    expect(await Promise.all(asked)).toEqual([2, 1, null, 2]);
+  });
 });
 
 describe('progress', () => {
