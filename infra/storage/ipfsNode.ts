@@ -27,7 +27,7 @@ const awayMs = 10_000;
 export interface IpfsNode {
   /**
    * Makes a file that is laid out as `ipfs add --cid-version=1` does it, in a folder that is there. None is made when `bytes`
-   * fail, and one of that name stays as it is.
+   * fail; another one of that name goes.
    */
   add(path: string, bytes: AsyncIterable<Uint8Array>): Promise<void>;
   /** Bytes from `offset` on, `length` of them. @returns undefined for a file that is not there */
@@ -82,7 +82,7 @@ export const createIpfsNode = ({ url, authorization }: IpfsNodeAddress, exclusiv
     add: (path, bytes) =>
       ask(async () => {
         const cid = await addFile(client, bytes);
-        await change(() => client.files.cp(`/ipfs/${cid}`, path, shortly()).catch(unlessThere));
+        await change(() => nameFile(client, cid, path));
         // a collection of garbage may have come between the two
         if (!(await isWhole(client, path))) throw storageUnavailable('an IPFS node has lost what it was given', 1);
       }),
@@ -140,9 +140,18 @@ const isWhole = async (client: KuboRPCClient, path: string): Promise<boolean> =>
   return (sizeLocal ?? 0) === cumulativeSize;
 };
 
-const unlessThere = (err: unknown): void => {
-  if (!(err instanceof Error && err.message.includes('already has entry'))) throw err;
+const nameFile = async (client: KuboRPCClient, cid: string, path: string): Promise<void> => {
+  try {
+    await client.files.cp(`/ipfs/${cid}`, path, shortly());
+  } catch (err) {
+    if (!isTaken(err)) throw err;
+    if ((await client.files.stat(path, shortly())).cid.toString() === cid) return;
+    await client.files.rm(path, shortly());
+    await client.files.cp(`/ipfs/${cid}`, path, shortly());
+  }
 };
+
+const isTaken = (err: unknown): boolean => err instanceof Error && err.message.includes('already has entry');
 
 const absent = async <T>(work: () => Promise<T>): Promise<T | undefined> => {
   try {
@@ -201,6 +210,11 @@ const importBlocks = async (client: KuboRPCClient, car: AsyncIterable<Uint8Array
     if (root.pinErrorMsg !== undefined && root.pinErrorMsg !== '') throw new Error('the copy could not be pinned');
 };
 
+/**
+ * A removal moves the root of the file system, which the node notes some hundred milliseconds later: were the former root dropped
+ * meanwhile, a node that crashed would not start again.
+ */
 const collectGarbage = async (client: KuboRPCClient): Promise<void> => {
+  await client.files.flush('/', shortly());
   for await (const _ of client.repo.gc({ quiet: true, signal: AbortSignal.timeout(longMs) }));
 };

@@ -65,7 +65,8 @@ export const filePaths = (folder: string, file: StoredFileRef) => {
     /** which of the names in `parts` are of this file */
     partsAmong: (names: readonly string[]): readonly PartName[] =>
       names.filter((name) => name.startsWith(`${n}.`)).map((name) => ({ k: Number(name.split('.')[1]), name: `${paths.parts}/${name}` })),
-    finished: [whole, `${paths.numbers}/${n}`],
+    /** where it is looked for: a node may have another version of it that nothing came of */
+    finished: [`${paths.numbers}/${n}`, whole],
   };
 };
 

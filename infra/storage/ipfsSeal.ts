@@ -1,15 +1,13 @@
 /** Makes one pinned directory of a job's files, and copies it to other nodes. */
 
+import { createHash } from 'node:crypto';
 import type { IpfsEntry, IpfsNode } from './ipfsNode.ts';
 import type { AttemptPaths } from './ipfsPaths.ts';
 import { storageUnavailable } from './localFailure.ts';
-import type { ContentIds } from './resultStore.ts';
+import type { ContentIds, SealedFile } from './resultStore.ts';
 
 /** A name in the directory, and which file it is. */
-interface NamedFile {
-  readonly n: number;
-  readonly filename: string;
-}
+type NamedFile = Pick<SealedFile, 'n' | 'filename'>;
 
 /** Bytes that every file system takes for a name. */
 const longestName = 255;
@@ -42,7 +40,7 @@ export const sealOn = async (
   node: IpfsNode,
   nodes: readonly IpfsNode[],
   paths: AttemptPaths,
-  files: readonly NamedFile[],
+  files: readonly SealedFile[],
 ): Promise<SealedContent> => {
   const cids = await gather(node, nodes, paths, files);
   const sealed = (await readSealed(node, paths, cids)) ?? (await build(node, paths, { cids, files }));
@@ -72,46 +70,62 @@ const gather = async (
   node: IpfsNode,
   nodes: readonly IpfsNode[],
   paths: AttemptPaths,
-  files: readonly NamedFile[],
+  files: readonly SealedFile[],
 ): Promise<ReadonlyMap<number, string>> => {
-  const wanted = new Set(files.map(({ n }) => n));
+  const wanted = new Map(files.map(({ n, sha256 }) => [n, sha256]));
   const entries = await node.list(paths.files);
   // of an upload that was given up, or that nothing came of
   for (const { name } of entries) if (!isWanted(name, wanted)) await node.remove(`${paths.files}/${name}`);
   const own = cidsOf(entries.filter(({ name }) => isWanted(name, wanted)));
   for (const other of nodes) {
-    if (own.size === wanted.size) return own;
-    if (other !== node) await fetchMissing({ node, other, paths, wanted, own });
+    // what a node that is away has is asked for again when the job is sealed again
+    if (other !== node && (own.size < wanted.size || !other.isAway())) await compare({ node, other, paths, wanted, own });
   }
   if (own.size < wanted.size) throw storageUnavailable('a file that was published is on none of the IPFS nodes that answer');
   return own;
 };
 
-const isWanted = (name: string, wanted: ReadonlySet<number>): boolean => /^\d{1,9}$/.test(name) && wanted.has(Number(name));
+const isWanted = (name: string, wanted: ReadonlyMap<number, string>): boolean => /^\d{1,9}$/.test(name) && wanted.has(Number(name));
 
 const cidsOf = (entries: readonly IpfsEntry[]): Map<number, string> => new Map(entries.map(({ name, cid }) => [Number(name), cid]));
 
-interface Fetching {
+interface Comparison {
   readonly node: IpfsNode;
   readonly other: IpfsNode;
   readonly paths: AttemptPaths;
-  readonly wanted: ReadonlySet<number>;
+  /** digests by number */
+  readonly wanted: ReadonlyMap<number, string>;
   readonly own: Map<number, string>;
 }
 
-const fetchMissing = async ({ node, other, paths, wanted, own }: Fetching): Promise<void> => {
-  // what a node that is away has is asked for again when the job is sealed again
+/** Takes over what only the other node has. Where both have a file and it is not the same, one is of a try that came to nothing: the digest tells. */
+const compare = async (comparison: Comparison): Promise<void> => {
+  const { node, other, paths, wanted, own } = comparison;
   const entries = await other.list(paths.files).catch((): readonly IpfsEntry[] => []);
-  await node.makeFolder(paths.files);
   for (const [n, cid] of cidsOf(entries.filter(({ name }) => isWanted(name, wanted)))) {
-    if (own.has(n)) continue;
+    if (own.get(n) === cid) continue;
     const path = `${paths.files}/${n}`;
-    await node.copyFrom(other, cid, { pins: false });
-    await node.link(cid, path);
-    // a transfer that breaks off is told by nobody
-    if (await node.isWhole(path)) own.set(n, cid);
-    else await node.remove(path);
+    const sha256 = wanted.get(n);
+    if (own.has(n) && (await digestOf(node, path)) === sha256) continue;
+    if (own.delete(n)) await node.remove(path);
+    if ((await digestOf(other, path)) === sha256) await takeOver(comparison, n, cid);
   }
+};
+
+const digestOf = async (node: IpfsNode, path: string): Promise<string> => {
+  const hash = createHash('sha256');
+  for await (const chunk of (await node.read(path)) ?? []) hash.update(chunk);
+  return hash.digest('hex');
+};
+
+const takeOver = async ({ node, other, paths, own }: Comparison, n: number, cid: string): Promise<void> => {
+  const path = `${paths.files}/${n}`;
+  await node.makeFolder(paths.files);
+  await node.copyFrom(other, cid, { pins: false });
+  await node.link(cid, path);
+  // a transfer that breaks off is told by nobody
+  if (await node.isWhole(path)) own.set(n, cid);
+  else await node.remove(path);
 };
 
 /** What an earlier call has made. @returns undefined if it was not finished, or if the files have changed since */

@@ -37,6 +37,15 @@ export interface StoredFile {
 /** A whole file that is sent in one piece. */
 export type WholeFile = Pick<StoredFile, 'sizeBytes' | 'sha256'>;
 
+/** A complete file, and what consumers will see of it. */
+export interface SealedFile {
+  /** the agent's number */
+  readonly n: number;
+  readonly filename: string;
+  /** lower-case hex */
+  readonly sha256: string;
+}
+
 /** Where content can be found in a network that addresses it by what it is: CIDs of version 1. */
 export interface ContentIds {
   /** a directory with all results of the job, by the names that consumers see */
@@ -57,7 +66,7 @@ export interface ResultStore {
    * Makes one published whole of an attempt's complete files. Absent in stores whose files have no identity of their own.
    * After the call they are found by their CIDs, pinned on as many nodes as the operator asks for. Safe to repeat.
    */
-  seal?(attempt: Omit<StoredFileRef, 'n'>, files: readonly { readonly n: number; readonly filename: string }[]): Promise<ContentIds>;
+  seal?(attempt: Omit<StoredFileRef, 'n'>, files: readonly SealedFile[]): Promise<ContentIds>;
   /** Bytes `start` to `end`, both included, of a completed file. */
   read(file: StoredFileRef, range?: { readonly start: number; readonly end: number }): Promise<Readable>;
   /** Removes everything stored for a job, or for one of its pod attempts. Tolerates absence. */

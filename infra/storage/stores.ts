@@ -5,7 +5,16 @@ import { JobFailure } from '../../workflows/contract/failures.ts';
 import { storesOf, type StorageConfig, type StoreConfig } from './config.ts';
 import { localStore } from './local.ts';
 import type { Exclusively } from './ipfsNode.ts';
-import type { ContentIds, PlacedFileRef, ResultStore, StoredFile, StoredFileRef, StoredPart, WholeFile } from './resultStore.ts';
+import type {
+  ContentIds,
+  PlacedFileRef,
+  ResultStore,
+  SealedFile,
+  StoredFile,
+  StoredFileRef,
+  StoredPart,
+  WholeFile,
+} from './resultStore.ts';
 import type { MultipartUploads } from './s3Multipart.ts';
 
 /** As `ResultStore`, for files that say in which store they are. A store that is no longer configured: `StorageRefused`. */
@@ -16,7 +25,7 @@ export interface ResultStores {
   read(file: PlacedFileRef, range?: { readonly start: number; readonly end: number }): Promise<Readable>;
   remove(job: { readonly store: string; readonly jobId: string; readonly podAttempt?: number }): Promise<void>;
   /** null from stores whose files have no identity of their own */
-  seal(attempt: Omit<PlacedFileRef, 'n'>, files: readonly { readonly n: number; readonly filename: string }[]): Promise<ContentIds | null>;
+  seal(attempt: Omit<PlacedFileRef, 'n'>, files: readonly SealedFile[]): Promise<ContentIds | null>;
   /** Health of every store by `storage` and its name. */
   readonly checks: Readonly<Record<string, () => Promise<void>>>;
 }

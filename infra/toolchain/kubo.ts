@@ -20,7 +20,8 @@ const recipe: GoProgramRecipe = {
     return downloadFromArchive(`https://dist.ipfs.tech/kubo/v${version}/${archive}`, folder, 'kubo/ipfs');
   },
   build: async (go, folder, options) => {
-    const args = ['build', '-trimpath', '-ldflags', '-s -w', '-o', `${folder}/`, 'github.com/ipfs/kubo/cmd/ipfs'];
+    // names what it compiles: nothing else tells that it goes on
+    const args = ['build', '-v', '-trimpath', '-ldflags', '-s -w', '-o', `${folder}/`, 'github.com/ipfs/kubo/cmd/ipfs'];
     // a module of our own, because the excludes of Kubo's forbid `go install`
     await runProgram(go, args, { ...options, cwd: path.join(import.meta.dirname, 'kubo') });
   },

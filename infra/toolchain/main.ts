@@ -49,7 +49,7 @@ program
 program
   .command('prepare')
   .description('fetch and build the parts ahead of their first use')
-  .argument('[parts...]', 'some of: temporal, postgres, containers, clients, cluster (default: all but cluster)')
+  .argument('[parts...]', 'some of: temporal, postgres, containers, clients, s3 server, ipfs node, cluster (default: the first four)')
   .action(async (parts: string[]) => {
     const { prepareParts } = await import('./prepare.ts');
     await prepareParts(parts.length === 0 ? undefined : parts);

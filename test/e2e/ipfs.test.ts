@@ -1,19 +1,21 @@
 import { createHash } from 'node:crypto';
 import type { JobDetails } from '../../api/v1/schemas.ts';
 import type { Envelope, ManifestStatement } from '../../workflows/contract/manifest.ts';
+import { eventually } from '../support/heldJobs.ts';
 import { openIpfsNode, type IpfsTestNode } from '../support/ipfs.ts';
 import { awaitEnd, publishDataset, startRawJob } from '../support/jobs.ts';
 import { useOwnStack } from '../support/ownStack.ts';
+import { withTemporal } from '../support/traces.ts';
 
 const jobPatienceMs = 90_000;
 let node: IpfsTestNode;
 
 const own = useOwnStack(async () => {
   node = await openIpfsNode();
-  const stores = [{ name: 'ipfs', kind: 'ipfs', readableByCid: true, nodes: [{ url: node.apiUrl }] }];
+  const stores = [{ name: 'ipfs', kind: 'ipfs', readableByCid: true, collectGarbage: true, nodes: [{ url: node.apiUrl }] }];
   return {
-    environments: [{ id: 'ipfs', storage: 'ipfs', free: {} }],
-    env: { C2D_STORES: JSON.stringify(stores), C2D_IPFS_GATEWAY: node.gatewayUrl },
+    environments: [{ id: 'ipfs', storage: 'ipfs', free: {}, limits: { transferPatienceSeconds: 1, graceSeconds: 2 } }],
+    env: { C2D_STORES: JSON.stringify(stores), C2D_IPFS_GATEWAY: node.gatewayUrl, C2D_AGENT_HEARTBEAT_SECONDS: '1' },
   };
 });
 
@@ -26,9 +28,15 @@ fs.mkdirSync('/data/outputs/sub', { recursive: true });
 fs.writeFileSync('/data/outputs/sub/upper.txt', input.toUpperCase());
 console.log(input.length + ' characters');`;
 
+const pinsOf = async ({ client }: IpfsTestNode): Promise<readonly string[]> => {
+  const pins: string[] = [];
+  for await (const { cid } of client.pin.ls({ type: 'recursive' })) pins.push(cid.toString());
+  return pins;
+};
+
 describe('IPFS', () => {
   test(
-    'a dataset that lies in IPFS is computed on, and the results are found there by their CIDs',
+    'a dataset that lies in IPFS is computed on, the results are found there by their CIDs, and go when their owner says so',
     async () => {
       const { scene, parts } = own();
       const { cid } = await node.client.add('a table that lies in IPFS', { cidVersion: 1, rawLeaves: true });
@@ -52,6 +60,19 @@ describe('IPFS', () => {
       const { predicate } = JSON.parse(Buffer.from(envelope.payload, 'base64').toString()) as ManifestStatement;
       expect(predicate.outputsCid).toBe(details.resultsCid);
       expect(predicate.outputs.map(({ cid: file }) => file)).toEqual(details.results.map(({ cid: file }) => file));
+
+      const root = await node.client.files.stat(`/durable-c2d/${jobId}/1/sealed`);
+      expect(await pinsOf(node)).toContain(root.cid.toString());
+      expect((await fetch(`${parts.apiUrl}/api/v1/jobs/${jobId}/retention`, { method: 'DELETE', headers })).status).toBe(200);
+      await withTemporal(scene.stack.temporalAddress, (client) => client.schedule.getHandle('c2d-retention').trigger());
+      await eventually('the node has dropped the results', async () =>
+        node.fetchContent(details.results[0]!.cid!).then(
+          () => undefined,
+          () => true,
+        ),
+      );
+      expect(await pinsOf(node)).not.toContain(root.cid.toString());
+      expect(await node.fetchContent(cid.toString())).toBe('a table that lies in IPFS');
     },
     jobPatienceMs,
   );
@@ -63,11 +84,10 @@ describe('IPFS', () => {
       const { jobId } = await startRawJob(scene, { code: `require('node:fs').writeFileSync('/data/outputs/kept', 'kept')` });
       node.kill('SIGKILL');
       await node.waitForEnd();
-      const reasons = new Set<string>();
-      while (![...reasons].some((reason) => reason.includes('IPFS'))) {
+      await eventually('the reason names IPFS', async () => {
         const [job] = await scene.consumer.computeStatus({ jobId });
-        reasons.add(job?.statusReason ?? '');
-      }
+        return job?.statusReason?.includes('IPFS') === true || undefined;
+      });
       await node.restart();
       const { job, results } = await awaitEnd(scene, jobId);
       expect(job.status).toBe(70);

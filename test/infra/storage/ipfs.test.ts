@@ -1,9 +1,14 @@
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { CID } from 'kubo-rpc-client';
 import { ipfsFailure } from '../../../infra/storage/ipfsFailure.ts';
-import { ipfsStore, type IpfsStoreOptions } from '../../../infra/storage/ipfs.ts';
+import { ipfsStore } from '../../../infra/storage/ipfs.ts';
+import type { IpfsStoreOptions } from '../../../infra/storage/ipfsNodes.ts';
 import { createTurns } from '../../../infra/storage/inTurn.ts';
 import { entryNames } from '../../../infra/storage/ipfsSeal.ts';
+import type { SealedFile } from '../../../infra/storage/resultStore.ts';
+import { eventually } from '../../support/heldJobs.ts';
 import { openIpfsNode, type IpfsTestNode } from '../../support/ipfs.ts';
 import { aJobId, describeResultStore, someBytes, storeBytes } from './resultStore.suite.ts';
 
@@ -27,6 +32,10 @@ const makeStore = (options: Partial<IpfsStoreOptions> = {}) =>
   ipfsStore({ nodes: [{ url: one.apiUrl }], copies: 1, folder: '/durable-c2d', collectGarbage: false, ...options }, exclusively);
 const bothNodes = () => [{ url: one.apiUrl }, { url: two.apiUrl }];
 
+/** Its content only matters where nodes do not agree about it. */
+const aFile = (n: number, filename: string, content = ''): SealedFile => ({ n, filename, sha256: sha256Of(content) });
+const sha256Of = (content: string | Buffer): string => createHash('sha256').update(content).digest('hex');
+
 const isPinned = async ({ client }: IpfsTestNode, cid: string): Promise<boolean> => {
   try {
     for await (const _ of client.pin.ls({ paths: CID.parse(cid) })) return true;
@@ -44,11 +53,7 @@ describeResultStore('ipfsStore', async () => makeStore());
 
 describe('ipfsStore', () => {
   const attempt = () => ({ jobId: aJobId(), podAttempt: 1 });
-  const threeFiles = [
-    { n: 0, filename: 'a.txt' },
-    { n: 1, filename: 'sub%2Fb.txt' },
-    { n: 2, filename: 'algorithm.log' },
-  ];
+  const threeFiles = [aFile(0, 'a.txt'), aFile(1, 'sub%2Fb.txt'), aFile(2, 'algorithm.log')];
   const storeThree = async (store: ReturnType<typeof makeStore>, of: ReturnType<typeof attempt>) => {
     for (const { n } of threeFiles) await storeBytes(store, { ...of, n }, { bytes: Buffer.from(`content ${n} of ${of.jobId}`) });
   };
@@ -67,9 +72,24 @@ describe('ipfsStore', () => {
     const [store, job] = [makeStore(), attempt()];
     const bytes = someBytes(1_500_000);
     await storeBytes(store, { ...job, n: 0 }, { bytes, partBytes: 400_000, order: [2, 0, 3, 1, 0] });
-    const { files } = await store.seal(job, [{ n: 0, filename: 'big' }]);
+    const { files } = await store.seal(job, [aFile(0, 'big')]);
     const added = await one.client.add(bytes, { cidVersion: 1, rawLeaves: true, onlyHash: true });
     expect(files.get(0)).toBe(added.cid.toString());
+  });
+
+  test('a whole file in one piece is there at once, also repeated and with other bytes, and never with bytes of another digest', async () => {
+    const [store, job] = [makeStore(), attempt()];
+    const file = { ...job, n: 0 };
+    const put = (bytes: Buffer, sha256 = sha256Of(bytes)) =>
+      store.putWhole(file, { sizeBytes: bytes.length, sha256 }, Readable.from([bytes]));
+    const stored = async () => (await buffer(await store.read(file))).toString();
+    await expect(put(Buffer.from('changed on its way'), 'a'.repeat(64))).rejects.toMatchObject({ type: 'StorageUnavailable' });
+    await expect(store.read(file)).rejects.toMatchObject({ type: 'StorageRefused' });
+    for (const text of ['first', 'first', 'second', '']) {
+      await put(Buffer.from(text));
+      expect(await stored()).toBe(text);
+    }
+    expect((await store.seal(job, [aFile(0, 'out')])).files.size).toBe(1);
   });
 
   test('sealing again, also at once, gives the same CIDs', async () => {
@@ -110,7 +130,7 @@ describe('ipfsStore', () => {
     const sealed = [];
     for (const job of [gone, kept]) {
       await storeBytes(store, { ...job, n: 0 }, { bytes: Buffer.from('the same in both') });
-      sealed.push(await store.seal(job, [{ n: 0, filename: 'out' }]));
+      sealed.push(await store.seal(job, [aFile(0, 'out')]));
     }
     expect(sealed[0]!.directory).toBe(sealed[1]!.directory);
     await store.remove({ jobId: gone.jobId });
@@ -144,6 +164,25 @@ describe('ipfsStore', () => {
         expect((await buffer(await other.read({ ...job, n }))).toString()).toBe(`content ${n} of ${job.jobId}`);
   });
 
+  test('a node that is killed right after a collection starts again and has what it had', async () => {
+    const [store, kept, gone] = [makeStore({ collectGarbage: true }), attempt(), attempt()];
+    await storeThree(store, kept);
+    await storeThree(store, gone);
+    const { files } = await store.seal(gone, threeFiles);
+    await store.remove({ jobId: gone.jobId });
+    await eventually('the garbage is gone', () =>
+      one.fetchContent(files.get(0)!).then(
+        () => undefined,
+        () => true,
+      ),
+    );
+    one.kill('SIGKILL');
+    await one.waitForEnd();
+    await one.restart();
+    for (const { n } of threeFiles)
+      expect((await buffer(await makeStore().read({ ...kept, n }))).toString()).toBe(`content ${n} of ${kept.jobId}`);
+  });
+
   test('every node gets a pinned copy, without knowing the others', async () => {
     const [store, job] = [makeStore({ nodes: bothNodes(), copies: 2 }), attempt()];
     await storeThree(store, job);
@@ -166,12 +205,29 @@ describe('ipfsStore', () => {
     const cut = storeBytes(store, { ...job, n: 1 }, { bytes: Buffer.from('on the second node') });
     await expect(cut).rejects.toMatchObject({ type: 'StorageUnavailable' });
     await storeBytes(store, { ...job, n: 1 }, { bytes: Buffer.from('on the second node') });
-    const names = [0, 1].map((n) => ({ n, filename: `file ${n}` }));
+    const names = ['on the first node', 'on the second node'].map((content, n) => aFile(n, `file ${n}`, content));
     await expect(store.seal(job, names)).rejects.toMatchObject({ type: 'StorageUnavailable' });
     await one.restart();
     const { directory } = await store.seal(job, names);
     for (const server of [one, two]) expect(await server.fetchContent(`${directory}/file 1`)).toBe('on the second node');
     expect((await buffer(await store.read({ ...job, n: 0 }))).toString()).toBe('on the first node');
+  });
+
+  test('of two versions on two nodes, as a try whose answer was lost leaves them, the one that was published is sealed', async () => {
+    for (const right of [one, two]) {
+      const job = attempt();
+      for (const server of [one, two]) {
+        const content = server === right ? 'published' : 'of a try before';
+        await storeBytes(makeStore({ nodes: [{ url: server.apiUrl }] }), { ...job, n: 0 }, { bytes: Buffer.from(content) });
+      }
+      const store = makeStore({ nodes: bothNodes(), copies: 2 });
+      const { directory } = await store.seal(job, [aFile(0, 'out', 'published')]);
+      for (const server of [one, two]) expect(await server.fetchContent(`${directory}/out`)).toBe('published');
+      for (const { apiUrl } of [one, two]) {
+        const alone = makeStore({ nodes: [{ url: apiUrl }] });
+        expect((await buffer(await alone.read({ ...job, n: 0 }))).toString()).toBe('published');
+      }
+    }
   });
 
   test('fewer copies than asked for are none', async () => {
