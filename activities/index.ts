@@ -5,6 +5,7 @@ import { beginSelfTest, type BeginSelfTestDeps } from './beginSelfTest.ts';
 import { claimPayment, type ClaimPaymentDeps } from './claimPayment.ts';
 import { createPod, type CreatePodDeps } from './createPod.ts';
 import { deletePod, type DeletePodDeps } from './deletePod.ts';
+import { deliverOutputs, type DeliverOutputsDeps } from './deliverOutputs.ts';
 import type { ImageNotesDeps } from './noteImage.ts';
 import { expireJobs, type ExpireJobsDeps } from './expireJobs.ts';
 import { lockPayment, type LockPaymentDeps } from './lockPayment.ts';
@@ -35,6 +36,7 @@ export type ActivityDeps = ValidateOrderDeps &
   StageInputsDeps &
   StopPodDeps &
   DeletePodDeps &
+  DeliverOutputsDeps &
   RecordJobDeps &
   RecordRefusalDeps &
   RecallPlacesDeps &
@@ -57,6 +59,7 @@ export const createActivities = (deps: ActivityDeps) => ({
   stageInputs: stageInputs(deps),
   runAlgorithm: runAlgorithm(deps),
   publishOutputs: publishOutputs(deps),
+  deliverOutputs: deliverOutputs(deps),
   claimPayment: claimPayment(deps),
   releasePayment: releasePayment(deps),
   publishAsset: publishAsset(deps),

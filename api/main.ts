@@ -12,7 +12,7 @@ import { connectLedger, migrateLedger } from '../infra/ledger/connect.ts';
 import { createLedger } from '../infra/ledger/ledger.ts';
 import { createManifests } from '../infra/manifest/manifests.ts';
 import { createResultFiles } from '../infra/ocean/assets/resultFiles.ts';
-import { openOcean } from '../infra/ocean/openOcean.ts';
+import { openOcean, outboundOptions } from '../infra/ocean/openOcean.ts';
 import { takesRegistryCredentials } from '../infra/pods/config.ts';
 import { parseConfig } from '../infra/process/config.ts';
 import { healthRoutes } from '../infra/process/health.ts';
@@ -21,6 +21,7 @@ import { listen, type Listener } from '../infra/process/listen.ts';
 import { createLogger } from '../infra/process/logger.ts';
 import { metricsRoute } from '../infra/process/metrics.ts';
 import { openStores, uploadsIn } from '../infra/storage/stores.ts';
+import { createOutputTargets } from '../infra/targets/outputTargets.ts';
 import { connectTemporal } from '../infra/temporal/connect.ts';
 import { createJobStarter } from '../infra/temporal/jobStarter.ts';
 import { createApp } from './app.ts';
@@ -87,6 +88,7 @@ const start = async (): Promise<RunningProcess> => {
   const logger = createLogger('api', config.C2D_LOG_LEVEL);
   const { database, changes, ledger, results, jwts, temporal, ocean } = await connect(config, logger);
   await migrateLedger(database);
+  const outputTargets = createOutputTargets({ outbound: outboundOptions(config), publicKey: ocean.nodePublicKey });
   const ending = new AbortController();
   const registry = new Registry();
   const environmentIds = config.C2D_ENVIRONMENTS.map(({ id }) => id);
@@ -102,6 +104,7 @@ const start = async (): Promise<RunningProcess> => {
     results,
     manifests: createManifests({ ledger, privateKey: config.C2D_PROVIDER_PRIVATE_KEY, version }),
     assets: ocean,
+    outputTargets,
     tokens: createTokens({ jwts, ledger, longestSeconds: config.C2D_API_TOKEN_SECONDS }),
     environments: config.C2D_ENVIRONMENTS,
     withdrawals,
@@ -147,6 +150,7 @@ const start = async (): Promise<RunningProcess> => {
       { name: 'changes', close: () => changes.close() },
       { name: 'temporal', close: () => temporal.close() },
       { name: 'ocean', close: async () => ocean.close() },
+      { name: 'output targets', close: () => outputTargets.close() },
       healthListener,
       ...(classicListener === null ? [] : [classicListener]),
       ...(operatorListener === null ? [] : [operatorListener]),

@@ -15,6 +15,7 @@ import type { Quote, QuoteRequest } from '../infra/ocean/quote.ts';
 import type { HealthCheck } from '../infra/process/health.ts';
 import type { FailureType, JobFailure } from '../workflows/contract/failures.ts';
 import type { Envelope } from '../workflows/contract/manifest.ts';
+import type { OutputTarget } from '../workflows/contract/output.ts';
 import type { JobSpec, PaymentTerms } from '../workflows/contract/spec.ts';
 
 /** The ledger's operations that clients cause. */
@@ -153,6 +154,12 @@ export interface ApiLimits {
   readonly encryptBytes: number;
 }
 
+/** Storage that consumers name for their outputs. */
+export interface OutputTargets {
+  /** Resolves when it takes outputs, and leaves nothing there. @throws JobFailure with a text for consumers */
+  probe(target: OutputTarget, jobId: string): Promise<void>;
+}
+
 /** Everything that `createApp` is made of. */
 export interface ApiDeps {
   readonly ledger: JobLedger;
@@ -171,6 +178,7 @@ export interface ApiDeps {
   readonly load: Load;
   /** what clients 4.0 to 5.1 sign is good, too; some of it can be replayed */
   readonly acceptsOlderMessages: boolean;
+  readonly outputTargets: OutputTargets;
   /** jobs may bring credentials for the registry of their image */
   readonly takesRegistryCredentials: boolean;
   readonly health: Readonly<Record<string, HealthCheck>>;

@@ -61,6 +61,8 @@ export const failureHttpStatus = {
   OutputsTooLarge: 400,
   OutputsWithheld: 400,
   OutputsUnreadable: 503,
+  OutputTargetRefused: 400,
+  OutputTargetUnavailable: 400,
   StorageRefused: 503,
   StorageUnavailable: 503,
   PhaseTimedOut: 503,

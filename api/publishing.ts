@@ -134,4 +134,17 @@ export const refuseEncryptedAsset = (asked: AskedAsset | null, context: AssetCon
   );
 };
 
+/**
+ * Outputs that go to their consumer's own storage are not in this service's, from which an asset's files are read.
+ * @param asked null where the request does not ask for one
+ * @throws Refusal 400 when a job would make one, because it asks for it or because the environment always does
+ */
+export const refuseDeliveredAsset = (asked: AskedAsset | null, context: AssetContext): void => {
+  if (assetPart(asked, context).asset === undefined) return;
+  throw new Refusal(
+    400,
+    `outputs that become an asset stay in the storage of this service: leave out remoteStorage${asked === null ? ', or choose another environment' : ' or publishOutput'}`,
+  );
+};
+
 export type { AskedAsset };

@@ -68,6 +68,13 @@ const agent = proxyActivities<Pick<Activities, AgentPhase>>({
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '10s' },
 });
 
+/** Storage that does not answer is asked again for a while; the deadline is given with the call. */
+const target = proxyActivities<Pick<Activities, 'deliverOutputs'>>({
+  scheduleToCloseTimeout: '1h',
+  heartbeatTimeout: takeover,
+  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m' },
+});
+
 const record = proxyActivities<Pick<Activities, 'recordJob' | 'recordRefusal'>>({
   startToCloseTimeout: '10s',
   retry: { initialInterval: '250ms', backoffCoefficient: 2, maximumInterval: '1m' },
@@ -85,6 +92,8 @@ interface EndedAttempt {
   readonly end: JobEnd;
   readonly failure?: FailureType;
   readonly finishedAtMs?: number | null;
+  /** by which status the job is paid, where that is not its own */
+  readonly paidAs?: number;
 }
 
 /** How one pod attempt ended; a lost one may have a successor. */
@@ -135,20 +144,40 @@ export async function computeJob(job: JobRef): Promise<JobEnd> {
       { key: phaseAttribute, value: 'ended' },
       { key: faultAttribute, value: attempt.failure === undefined ? 'none' : faultOf(attempt.failure) },
     ]);
-    const { end } = attempt;
+    const conclude = (ended: EndedAttempt): Promise<EndedAttempt> =>
+      (mayBeLocked ? settleAndRecord(job, { attempt: ended, pod }) : recordEnd({ attempt: ended, pod })).then(async () => {
+        const isAsset = job.makesAsset === true && ended.end.status === status.finished;
+        await Promise.all([isAsset && beginAsset(job.jobId), tellsOf('stop') && beginWebhook(job.jobId, 'stop')]);
+        return ended;
+      });
     // both at once: a client need not wait for the teardown to learn the end
-    await Promise.all([
-      (mayBeLocked ? settleAndRecord(job, { attempt, pod }) : recordEnd({ attempt, pod })).then(() => {
-        const isAsset = job.makesAsset === true && end.status === status.finished;
-        return Promise.all([isAsset && beginAsset(job.jobId), tellsOf('stop') && beginWebhook(job.jobId, 'stop')]);
-      }),
+    const [{ end, failure }] = await Promise.all([
+      job.deliversOutputs === true ? deliver(job, { attempt, pod }).then(conclude) : conclude(attempt),
       cleanup.deletePod(pod).then(() => leaveQueue(job)),
     ]);
     await condition(allHandlersFinished);
     if (end.status === status.stopped) throw new CancelledFailure(end.reason);
-    if (attempt.failure !== undefined) throw ApplicationFailure.nonRetryable(end.reason, attempt.failure);
+    if (failure !== undefined) throw ApplicationFailure.nonRetryable(end.reason, failure);
     return end;
   });
+}
+
+/**
+ * Takes the outputs to the storage that the consumer has named. What cannot be delivered stays in the environment's
+ * store, and is listed there: then a job that would have finished ends as failed, and costs what the run has cost.
+ */
+async function deliver({ limits }: JobRef, { attempt, pod }: EndedJob): Promise<EndedAttempt> {
+  if (attempt.failure !== undefined) return attempt;
+  try {
+    await target.deliverOutputs.executeWithOptions({ scheduleToCloseTimeout: limits.publishSeconds * 1_000 }, [pod]);
+    return attempt;
+  } catch (err) {
+    const { type, message } = describeFailure(err);
+    const reason = `${attempt.end.reason}; its outputs could not be delivered and are among the results here: ${message}`;
+    if (attempt.end.status !== status.finished) return { ...attempt, end: { ...attempt.end, reason } };
+    upsertSearchAttributes([{ key: faultAttribute, value: faultOf(type) }]);
+    return { ...attempt, failure: type, paidAs: attempt.end.status, end: { ...attempt.end, reason, status: status.publishingFailed } };
+  }
 }
 
 /** How and when the algorithm ended, as far as it is known. */
@@ -162,7 +191,7 @@ const recordEnd = ({ attempt, pod }: EndedJob): Promise<void> => {
 /** The consumer pays for an end of the algorithm's own, and learns that end once the payment is settled; else nothing is kept. */
 async function settleAndRecord(job: JobRef, ended: EndedJob): Promise<void> {
   const { attempt, pod } = ended;
-  if (!isBilledEnd(attempt.end.status)) {
+  if (!isBilledEnd(attempt.paidAs ?? attempt.end.status)) {
     await Promise.all([recordEnd(ended), releasePayment(job)]);
     return;
   }

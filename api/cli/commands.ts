@@ -11,7 +11,8 @@ import { Exit, exits, usageError, type ExitCode } from './exits.ts';
 import { awaitEnd, readLog } from './follow.ts';
 import { readJob, type JobOptions, type RequestBody } from './jobFile.ts';
 import { checkFiles, readManifestFile, verifyManifest } from './manifest.ts';
-import { sealRegistryAuth } from './registryAuth.ts';
+import { openArchive, readArchiveKey } from './decryptArchive.ts';
+import { readServiceKey, sealOutput, sealRegistryAuth } from './sealedFiles.ts';
 import type { Session } from './session.ts';
 import { say, type Terminal } from './terminal.ts';
 import type { Signer } from './wallet.ts';
@@ -64,6 +65,7 @@ export const showToken = async (context: CommandContext): Promise<ExitCode> => {
 const describe = async (context: CommandContext, options: JobOptions): Promise<RequestBody> => ({
   ...(await readJob(options, context)),
   ...(await sealRegistryAuth(context.session, options.registryAuth)),
+  ...(await sealOutput(context.session, options.outputS3)),
 });
 
 export const checkJob = async (context: CommandContext, options: JobOptions): Promise<ExitCode> => {
@@ -236,16 +238,28 @@ export const verify = async (context: CommandContext, manifest: string, { result
 export interface DecryptOptions {
   /** absent: beside each file */
   readonly output?: string;
+  /** a file; present: the files are archives from a bucket of `output` */
+  readonly aesKeyFile?: string;
 }
 
-/** Stops at the first file that does not open; what was opened before stays. */
-export const decryptFiles = async (context: CommandContext, files: readonly string[], { output }: DecryptOptions): Promise<ExitCode> => {
-  const { privateKey } = await context.signer();
+/** What opens one file, and tells where its content is. */
+const openerOf = async ({ session, signer }: CommandContext, { output, aesKeyFile }: DecryptOptions) => {
+  if (aesKeyFile !== undefined) {
+    const key = await readArchiveKey(aesKeyFile, await readServiceKey(session));
+    return (file: string): Promise<string> => openArchive(file, key, output);
+  }
+  const { privateKey } = await signer();
   // loaded when it is needed: every other command begins sooner
   const { createFileDecrypter } = await import('./decrypt.ts');
   const decrypter = createFileDecrypter(privateKey);
+  return (file: string): Promise<string> => decrypter.open(file, output);
+};
+
+/** Stops at the first file that does not open; what was opened before stays. */
+export const decryptFiles = async (context: CommandContext, files: readonly string[], options: DecryptOptions): Promise<ExitCode> => {
+  const open = await openerOf(context, options);
   for (const file of files) {
-    const opened = await decrypter.open(file, output);
+    const opened = await open(file);
     tell(context, { file, opened }, opened);
   }
   return exits.ok;

@@ -22,8 +22,9 @@ export interface JobOptions {
   readonly viewer?: readonly string[];
   readonly duration?: number;
   readonly queue?: number;
-  /** a file, sealed by `registryAuth.ts` */
+  /** files, sealed by `sealedFiles.ts` */
   readonly registryAuth?: string;
+  readonly outputS3?: string;
   /** a public key, or `self` */
   readonly encryptTo?: string;
   readonly pay?: string;

@@ -72,6 +72,7 @@ const describeJob = (command: Command): Command =>
     .option('--duration <seconds>', 'longest run time', readNumber)
     .option('--queue <seconds>', 'longest wait for a place', readNumber)
     .option('--encrypt-to <key>', 'encrypt results to this public key; self: to your own')
+    .option('--output-s3 <path>', 'file that describes an S3 bucket of your own, where the outputs go')
     .option('--pay <chain,token>', 'how compute time is paid where the environment has prices; see what `check` says')
     .option('--viewer <address>', 'who else may read results and log; may be repeated', collect)
     .addHelpText('after', helpOnJobs);
@@ -141,9 +142,10 @@ const addOfflineCommands = (program: Command, run: Run): void => {
     .action((manifest: string, options: commands.VerifyOptions) => run((context) => commands.verify(context, manifest, options)));
   program
     .command('decrypt')
-    .description('open encrypted results with your key; needs no service')
-    .argument('<files...>', 'names end with .age')
+    .description('open encrypted results with your key, which needs no service, or archives from your own bucket with an AES key')
+    .argument('<files...>', 'names end with .age, but for archives')
     .option('-o, --output <folder>', 'where to; absent: beside each file')
+    .option('--aes-key-file <path>', 'file with the AES key of an archive, 64 hex digits; the service is asked for its public key')
     .addHelpText('after', '\nExample:\n  c2d decrypt results/*.age --key-file key')
     .action((files: readonly string[], options: commands.DecryptOptions) =>
       run((context) => commands.decryptFiles(context, files, options)),

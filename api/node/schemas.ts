@@ -75,6 +75,11 @@ export const sealedRegistryAuth = z.string().meta({
   description: 'For the registry of the image: JSON `{username, password}` or `{auth}`, encrypted to nodePublicKey (ECIES), as hex text',
 });
 
+export const sealedOutput = z.string().meta({
+  description:
+    'Where the outputs go: JSON `{remoteStorage: {type: "s3", s3Access}, encryption?: {encryptMethod: "AES", key}}`, encrypted to nodePublicKey (ECIES), as hex text',
+});
+
 const startFields = {
   consumerAddress: address,
   signature: z.string(),

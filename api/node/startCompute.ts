@@ -44,9 +44,10 @@ const startJob = async (deps: StartDeps, asked: Asked): Promise<StartVerdict> =>
   const whatIsAsked = async () => {
     const environment = requireEnvironment(environments, request.environment);
     await requireOffered(withdrawals, environment);
-    const asset = readSealed(assets, request);
+    const { asset, target: output } = readSealed(assets, request);
     const registryCredentials = openRegistryAuth({ assets, takesRegistryCredentials }, request['encryptedDockerRegistryAuth']);
-    const spec = toJobSpec({ request, jobId, consumerAddress: caller.address, environment, isFree, asset, registryCredentials });
+    const consumerAddress = caller.address;
+    const spec = toJobSpec({ request, jobId, consumerAddress, environment, isFree, asset, output, registryCredentials });
     return { environment, spec };
   };
   const { spec, environment } = await whatIsAsked().catch(async (err: unknown) => {

@@ -1,9 +1,10 @@
 /** From the body of a start call to a job's specification. */
 
 import type { z } from 'zod';
+import type { OutputTarget } from '../../workflows/contract/output.ts';
 import type { JobSpec, RegistryCredentials } from '../../workflows/contract/spec.ts';
 import { isAbsent } from '../authentication.ts';
-import { assetPart, requireAssetOffer, type AskedAsset } from '../publishing.ts';
+import { assetPart, refuseDeliveredAsset, requireAssetOffer, type AskedAsset } from '../publishing.ts';
 import type { ComputeEnvironment } from '../ports.ts';
 import { Refusal } from '../problems.ts';
 import { readAlgorithm, readDataset, readPayment, readResources, refuseUnoffered } from './requestParts.ts';
@@ -62,6 +63,8 @@ export interface JobSpecInput {
   readonly registryCredentials?: RegistryCredentials | undefined;
   /** what the outputs are to become; null where that is not asked for */
   readonly asset: AskedAsset | null;
+  /** where the outputs go; null where they stay in the environment's store */
+  readonly output: OutputTarget | null;
 }
 
 const limitDuration = (requested: number | null | undefined, environment: ComputeEnvironment, longest: number): number | null =>
@@ -83,12 +86,13 @@ export const toJobSpec = (input: JobSpecInput): JobSpec => {
 
 /** The same, without a word about payment. */
 export const toUnpaidSpec = (input: JobSpecInput): JobSpec => {
-  const { request, jobId, consumerAddress, environment, isFree, asset, registryCredentials } = input;
+  const { request, jobId, consumerAddress, environment, isFree, asset, output, registryCredentials } = input;
   const longest = isFree ? environment.free?.maxJobDuration : environment.maxJobDuration;
   if (longest === undefined) throw new Refusal(400, 'This env does not support free jobs');
   const datasets = request.datasets ?? (request.dataset ? [request.dataset] : []);
   const resources = readResources({ environment, isFree }, request.resources ?? request.payment?.resources ?? []);
   requireAssetOffer(asset, input);
+  if (output !== null) refuseDeliveredAsset(asset, input);
   return {
     jobId,
     consumerAddress,
@@ -104,6 +108,7 @@ export const toUnpaidSpec = (input: JobSpecInput): JobSpec => {
     metadata: request.metadata ?? null,
     additionalViewers: (request.additionalViewers ?? []).map((viewer) => viewer.toLowerCase()),
     ...(registryCredentials !== undefined && { registryCredentials }),
+    ...(output !== null && { output, deliversOutputs: true as const }),
     ...assetPart(asset, input),
   };
 };

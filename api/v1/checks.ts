@@ -10,15 +10,15 @@ import { openRegistryAuth } from '../node/sealedFields.ts';
 import { readAlgorithm, readDataset, readPayment, readResources } from '../node/requestParts.ts';
 import type { ApiDeps, ComputeEnvironment } from '../ports.ts';
 import { Refusal } from '../problems.ts';
-import { refuseEncryptedAsset, requireAssetOffer } from '../publishing.ts';
+import { refuseDeliveredAsset, refuseEncryptedAsset, requireAssetOffer } from '../publishing.ts';
 import type { Route } from '../route.ts';
 import { addressOf, requireToken } from './access.ts';
 import type { ProblemCode } from './hints.ts';
-import { readJobRequest, unpaidSpecOf } from './jobRequest.ts';
+import { readJobRequest, readOutputTarget, unpaidSpecOf } from './jobRequest.ts';
 import { reasonOf } from './problem.ts';
 import { checkAnswer, jobRequest, type CheckAnswer, type JobRequest, type Reason } from './schemas.ts';
 
-type CheckDeps = Pick<ApiDeps, 'ledger' | 'assets' | 'environments' | 'withdrawals' | 'takesRegistryCredentials'>;
+type CheckDeps = Pick<ApiDeps, 'ledger' | 'assets' | 'environments' | 'withdrawals' | 'takesRegistryCredentials' | 'outputTargets'>;
 
 interface Question {
   readonly request: JobRequest;
@@ -60,11 +60,25 @@ const judgeParts = async (deps: CheckDeps, { request, address, environment }: Qu
   const reasons = await Promise.all([
     judge('RequestInvalid', () => requireAssetOffer(asset, context)),
     judge('RequestInvalid', () => encryption && refuseEncryptedAsset(asset, context)),
+    judge('RequestInvalid', () => readOutputTarget(deps.assets, request) && refuseDeliveredAsset(asset, context)),
     judge('RequestInvalid', () => readAlgorithm(algorithm)),
     judge('RequestInvalid', () => openRegistryAuth(deps, request.encryptedDockerRegistryAuth)),
     ...datasets.map((dataset) => judge('RequestInvalid', () => readDataset(dataset))),
   ]);
   return reasons.flat();
+};
+
+/** Tries the storage out that the outputs are to go to. */
+const judgeTarget = async ({ assets, outputTargets }: CheckDeps, { request }: Question): Promise<readonly Reason[]> => {
+  const target = readOutputTarget(assets, request);
+  if (target === null) return [];
+  try {
+    await outputTargets.probe(target, randomBytes(16).toString('hex'));
+    return [];
+  } catch (err) {
+    if (isJobFailure(err)) return [reasonOf(err.type, err.message)];
+    throw err;
+  }
 };
 
 /** Who does not wait needs a place that is free now. */
@@ -137,6 +151,8 @@ const check = async (deps: CheckDeps, question: Question): Promise<CheckAnswer> 
   // what names no image or no file has nothing to look at
   const found = parts.length > 0 ? [] : await judgeAssets(deps, question, means);
   const reasons = [...offered, ...resources, ...unpaid, ...parts, ...found, ...agreements, ...places];
+  // as with a start, nothing is sent anywhere for what is refused anyhow
+  if (reasons.length === 0) reasons.push(...(await judgeTarget(deps, question)));
   const isGranted = resources.length === 0 && parts.length === 0;
   const price = isGranted ? await priceOf(deps, question, means) : null;
   return { accepted: reasons.length === 0, reasons, granted: isGranted ? grantedTo(question) : null, price };

@@ -97,6 +97,14 @@ export const codeTexts: Readonly<Record<ProblemCode, CodeText>> = {
     hint: 'Write what the rule that the cause names lets out, or ask who made the rule.',
   },
   OutputsUnreadable: { title: 'The outputs cannot be read', hint: operator },
+  OutputTargetRefused: {
+    title: 'The storage of output does not take the outputs',
+    hint: 'Correct endpoint, bucket, key or credentials in output, or leave it out and fetch the results here.',
+  },
+  OutputTargetUnavailable: {
+    title: 'The storage of output does not answer',
+    hint: 'Check its endpoint and try again later, or leave output out and fetch the results here.',
+  },
   StorageRefused: { title: 'The storage refuses the results', hint: operator },
   StorageUnavailable: { title: 'The storage does not answer', hint: again },
   PhaseTimedOut: { title: 'A phase took too long', hint: 'Start the job again; tell the operator if it happens twice.' },

@@ -70,6 +70,12 @@ const assetOf = ({ asset, ...row }: JobRow): JobDetails['asset'] => {
   return { ...asset, transactions: { ...asset.transactions }, ...news };
 };
 
+const deliveryOf = ({ delivery }: Pick<JobRow, 'delivery'>): JobDetails['delivery'] => {
+  if (delivery === null) return null;
+  const { state, bucket, key, isEncrypted: encrypted, sizeBytes, sha256 } = delivery;
+  return { state, bucket, key, encrypted, sizeBytes, sha256 };
+};
+
 const timingOf = (row: JobRow, nowMs: number): JobDetails['timing'] => {
   const { algorithmStartedAtMs: started, algorithmFinishedAtMs: finished } = row;
   return {
@@ -105,6 +111,7 @@ export const detail = (row: JobRow, nowMs: number): JobDetails => ({
   datasets: [...row.inputDids],
   agreementId: row.agreementId === '' ? null : row.agreementId,
   ...listResults(row),
+  delivery: deliveryOf(row),
   asset: assetOf(row),
   termination: row.termination && {
     exitCode: row.termination.exitCode,

@@ -22,6 +22,6 @@ export const readKey = (header: string | undefined): string => {
 /** Keys of one consumer never meet those of another, nor jobs that are named after a nonce. */
 export const keyedJobId = (address: string, key: string): string => sha256(`keyed/${address.toLowerCase()}/${sha256(key)}`).slice(0, 32);
 
-/** Equal for equal requests, however they are written. Sealed credentials are another text each time, so they do not count. */
-export const digestOf = ({ encryptedDockerRegistryAuth: _sealed, ...body }: Readonly<Record<string, unknown>>): string =>
+/** Equal for equal requests, however they are written. What is sealed is another text each time, so it does not count. */
+export const digestOf = ({ encryptedDockerRegistryAuth: _auth, output: _output, ...body }: Readonly<Record<string, unknown>>): string =>
   sha256(canonicalJson(body));

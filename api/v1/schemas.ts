@@ -1,7 +1,15 @@
 /** Shapes of the REST surface: the same schemas check requests, describe the API and judge answers in tests. */
 
 import { z } from 'zod';
-import { algorithmInput, chainNumber, datasetInput, identifier, resourceAmount, sealedRegistryAuth } from '../node/schemas.ts';
+import {
+  algorithmInput,
+  chainNumber,
+  datasetInput,
+  identifier,
+  resourceAmount,
+  sealedOutput,
+  sealedRegistryAuth,
+} from '../node/schemas.ts';
 import { askedAsset } from '../publishing.ts';
 
 const mostMetadataCharacters = 1_024;
@@ -43,6 +51,7 @@ export const jobRequest = z
       .optional()
       .meta({ description: 'outputs and log are encrypted to this key before they leave the pod' }),
     publishOutput: askedAsset.optional(),
+    output: sealedOutput.optional(),
   })
   .meta({ id: 'JobRequest' });
 
@@ -192,6 +201,20 @@ export const newAsset = z
     description: "what becomes of the outputs as an asset of the Ocean network; the job's results do not depend on it",
   });
 
+const delivery = z
+  .strictObject({
+    state: z.enum(['asked', 'delivered', 'failed']).meta({ description: 'failed: the outputs are among the results here instead' }),
+    bucket: z.string(),
+    key: z.string(),
+    encrypted: z.boolean().meta({ description: 'with the AES key of the request' }),
+    sizeBytes: count.nullable().meta({ description: 'of the archive as it was stored; null until then' }),
+    sha256: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/)
+      .nullable(),
+  })
+  .meta({ id: 'Delivery', description: 'a tar archive of the outputs in storage that the request named; the log stays here' });
+
 export const jobDetails = jobSummary
   .extend({
     owner: z.string(),
@@ -213,6 +236,7 @@ export const jobDetails = jobSummary
     datasets: z.array(z.string()).meta({ description: 'DIDs' }),
     agreementId: z.string().nullable().meta({ description: 'transaction of the order that carries the job' }),
     results: z.array(resultEntry).meta({ description: 'listed once, complete' }),
+    delivery: delivery.nullable().meta({ description: 'null where the outputs stay here' }),
     asset: newAsset.nullable().meta({ description: 'null where none is made' }),
     resultsCid: directoryId,
     termination: z.strictObject({ exitCode: z.number().int().nullable(), outOfMemory: z.boolean(), reason: z.string() }).nullable(),

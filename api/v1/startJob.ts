@@ -10,7 +10,7 @@ import type { ApiDeps, JobRow, StartVerdict } from '../ports.ts';
 import { rememberedVerdict } from '../rememberedVerdict.ts';
 import type { Route } from '../route.ts';
 import { addressOf, requireToken } from './access.ts';
-import { readJobRequest, specOf } from './jobRequest.ts';
+import { readJobRequest, readOutputTarget, specOf } from './jobRequest.ts';
 import { detail } from './jobView.ts';
 import { CodedRefusal } from './problem.ts';
 import { digestOf, keyedJobId, readKey } from './requestKey.ts';
@@ -47,7 +47,8 @@ const start = async (deps: StartDeps, asked: Asked): Promise<Started> => {
   const environment = requireEnvironment(environments, request.environment);
   await requireOffered(withdrawals, environment);
   const registryCredentials = openRegistryAuth(deps, request.encryptedDockerRegistryAuth);
-  const spec = specOf({ request, jobId, address, environment, registryCredentials });
+  const target = readOutputTarget(deps.assets, request);
+  const spec = specOf({ request, jobId, address, environment, registryCredentials, target });
   const { kind } = await ledger.reserveKeyedJob({ spec, requestDigest });
   if (kind === 'other') throw keyReused();
   return { isNew: kind === 'new', verdict: await jobs.start({ spec, environment }) };

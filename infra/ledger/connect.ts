@@ -16,6 +16,7 @@ import * as retention from './migrations/0010_retention.ts';
 import * as registryCredentials from './migrations/0012_registry_credentials.ts';
 import * as stores from './migrations/0013_stores.ts';
 import * as jobAssets from './migrations/0014_job_assets.ts';
+import * as outputTargets from './migrations/0016_output_targets.ts';
 
 const migrations: Readonly<Record<string, Migration>> = {
   '0001_jobs': jobs,
@@ -30,6 +31,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   '0012_registry_credentials': registryCredentials,
   '0013_stores': stores,
   '0014_job_assets': jobAssets,
+  '0016_output_targets': outputTargets,
 };
 
 /** An open ledger database. */

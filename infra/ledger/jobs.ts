@@ -5,6 +5,7 @@ import { askedAsset, type JobAsset } from '../../workflows/contract/asset.ts';
 import { JobFailure } from '../../workflows/contract/failures.ts';
 import { isJobId } from '../../workflows/contract/ids.ts';
 import type { JobRecord, PodRef } from '../../workflows/contract/job.ts';
+import { askedDelivery, type Delivery, type OutputTarget } from '../../workflows/contract/output.ts';
 import type { Admission, JobSpec, PaymentState, RegistryCredentials } from '../../workflows/contract/spec.ts';
 import { isTerminal, status } from '../../workflows/contract/status.ts';
 import type { Keyring } from '../crypto/keyring.ts';
@@ -45,6 +46,8 @@ export interface JobRow {
   readonly additionalViewers: readonly string[];
   /** null: the outputs stay results */
   readonly asset: JobAsset | null;
+  /** null: the outputs stay in the environment's store */
+  readonly delivery: Delivery | null;
   readonly algorithmStartedAtMs: number | null;
   readonly algorithmFinishedAtMs: number | null;
   readonly createdAtMs: number;
@@ -81,19 +84,38 @@ export const announced = sql`pg_notify(${jobChannel}, job_id)`.as('announced');
 
 const specContext = (jobId: string): string => `job-spec/${jobId}`;
 const credentialsContext = (jobId: string): string => `registry-credentials/${jobId}`;
+const targetContext = (jobId: string): string => `output-target/${jobId}`;
+
+/** The storage that a job names, as it was sealed. */
+export const openTarget = (keyring: Keyring, jobId: string, sealed: Buffer): OutputTarget =>
+  JSON.parse(keyring.open(sealed, targetContext(jobId)).toString()) as OutputTarget;
 
 /** Everything of a row but its secrets. */
 export const listedColumns = [
   'job_id', 'owner_text', 'environment_id', 'is_free', 'chain_id', 'surface', 'admission_state', 'refusal_type', 'agreement_id',
   'algorithm_did', 'input_dids', 'status', 'reason', 'stop_requested', 'progress', 'phases', 'results', 'results_pod_attempt', 'store',
-  'termination', 'run_seconds', 'queue_seconds', 'resources', 'metadata', 'additional_viewers', 'asset', 'algorithm_started_at', 'algorithm_finished_at',
+  'termination', 'run_seconds', 'queue_seconds', 'resources', 'metadata', 'additional_viewers', 'asset', 'delivery', 'algorithm_started_at', 'algorithm_finished_at',
   'created_at', 'finished_at', 'expires_at', 'payment',
 ] as const; // prettier-ignore
 
 /** Whether the time of results is over, so that nobody is shown them any more. */
 export const isOver = (expiresAt: Date | null): boolean => expiresAt !== null && expiresAt.getTime() <= Date.now();
 
-/** A row as it is read; results whose time is over are not listed, whatever is left of them. */
+/**
+ * What is listed of a job's results: nothing once their time is over. Outputs that were delivered are elsewhere; until it
+ * is known whether they are, nothing is listed, because a list never changes.
+ */
+const listed = ({
+  results,
+  delivery,
+  expires_at: expiresAt,
+}: Pick<Selectable<LedgerDatabase['jobs']>, 'results' | 'delivery' | 'expires_at'>) => {
+  if (isOver(expiresAt) || results === null || delivery?.state === 'asked') return [];
+  if (delivery?.state !== 'delivered') return results;
+  return results.filter(({ type }) => type !== 'output').map((entry, index) => ({ ...entry, index }));
+};
+
+/** A row as it is read. */
 export const toJobRow = (row: Pick<Selectable<LedgerDatabase['jobs']>, (typeof listedColumns)[number]>): JobRow => ({
   jobId: row.job_id,
   owner: row.owner_text,
@@ -111,7 +133,7 @@ export const toJobRow = (row: Pick<Selectable<LedgerDatabase['jobs']>, (typeof l
   stopRequested: row.stop_requested,
   progress: row.progress,
   phases: row.phases,
-  results: isOver(row.expires_at) ? [] : (row.results ?? []),
+  results: listed(row),
   podAttempt: row.results_pod_attempt ?? 0,
   store: row.store,
   termination: row.termination,
@@ -121,6 +143,7 @@ export const toJobRow = (row: Pick<Selectable<LedgerDatabase['jobs']>, (typeof l
   metadata: row.metadata,
   additionalViewers: row.additional_viewers,
   asset: row.asset,
+  delivery: row.delivery,
   algorithmStartedAtMs: row.algorithm_started_at?.getTime() ?? null,
   algorithmFinishedAtMs: row.algorithm_finished_at?.getTime() ?? null,
   createdAtMs: row.created_at.getTime(),
@@ -140,7 +163,7 @@ export interface JobsDeps {
 /** The row of a new job; it is shown to nobody before it is accepted. */
 export const newJobValues = (
   { keyring, storageSecondsOf }: Pick<JobsDeps, 'keyring' | 'storageSecondsOf'>,
-  { registryCredentials, ...spec }: JobSpec,
+  { registryCredentials, output, ...spec }: JobSpec,
 ) => ({
   job_id: spec.jobId,
   owner: spec.consumerAddress.toLowerCase(),
@@ -154,6 +177,8 @@ export const newJobValues = (
     registryCredentials === undefined
       ? null
       : keyring.seal(Buffer.from(JSON.stringify(registryCredentials)), credentialsContext(spec.jobId)),
+  output_target: output === undefined ? null : keyring.seal(Buffer.from(JSON.stringify(output)), targetContext(spec.jobId)),
+  delivery: output === undefined ? null : JSON.stringify(askedDelivery(output, spec.jobId)),
   algorithm_did: spec.algorithm.documentId ?? '',
   input_dids: JSON.stringify(spec.datasets.flatMap((dataset) => dataset.documentId ?? [])),
   status: status.queued,
@@ -296,7 +321,7 @@ export const refuseJob = ({ db }: JobsDeps) =>
       .updateTable('jobs')
       .set({
         ...{ admission_state: 'refused', refusal_type: refusal.type, reason: refusal.reason, finished_at: new Date() },
-        ...{ registry_credentials: null, expires_at: expiryFromNow },
+        ...{ registry_credentials: null, output_target: null, expires_at: expiryFromNow },
       })
       .where('job_id', '=', jobId)
       .where('admission_state', '=', 'pending')
@@ -409,6 +434,9 @@ export const recordJob = ({ db }: JobsDeps) =>
       termination: JSON.stringify({ exitCode: end.exitCode, OOMKilled: end.oomKilled, reason: end.reason }),
       progress: null,
       registry_credentials: null,
+      output_target: null,
+      // whoever ends a job whose outputs have not arrived: they are still where they were published
+      delivery: sql<string>`case when delivery ->> 'state' = 'asked' then delivery || '{"state": "failed"}' else delivery end`,
     };
     await db
       .with('moved', (writer) =>

@@ -4,6 +4,7 @@ import { sql } from 'kysely';
 import type { Keyring } from '../crypto/keyring.ts';
 import { usualStorageSeconds } from '../environments/environments.ts';
 import type { LedgerConnection } from './connect.ts';
+import { readDeliveryOrder, readOutputTarget, recordDelivery } from './deliveries.ts';
 import { environmentLoads, insertSelfTest, isUnsealed, readSeals, recordVerdict } from './environments.ts';
 import { readAssetResults, readPublication, recordAsset } from './jobAssets.ts';
 import * as jobs from './jobs.ts';
@@ -68,6 +69,9 @@ export const createLedger = (
     readPublication: readPublication(deps),
     recordAsset: recordAsset(deps),
     readAssetResults: readAssetResults(deps),
+    readOutputTarget: readOutputTarget(deps),
+    readDeliveryOrder: readDeliveryOrder(deps),
+    recordDelivery: recordDelivery(deps),
     currentPodAttempt: jobs.currentPodAttempt(deps),
     requestStop: jobs.requestStop(deps),
     countJobs: jobs.countJobs(deps),

@@ -4,7 +4,7 @@ import { sql } from 'kysely';
 import type { Envelope, StagedFile } from '../../workflows/contract/manifest.ts';
 import type { PodRef } from '../../workflows/contract/job.ts';
 import type { Admission } from '../../workflows/contract/spec.ts';
-import { listedColumns, selfTest, toJobRow, type JobRow, type JobsDeps } from './jobs.ts';
+import { isOver, listedColumns, selfTest, toJobRow, type JobRow, type JobsDeps } from './jobs.ts';
 
 /** What is known of a job that has ended and published results. Nothing of it changes any more. */
 export interface ManifestFacts {
@@ -59,8 +59,10 @@ export const readManifestFacts = ({ db }: JobsDeps) =>
       .executeTakeFirst();
     if (row?.admission === undefined || row.admission === null || row.finished_at === null) return null;
     const { admission, staged, image } = row;
+    // also outputs that are elsewhere by now: whoever has them wants to check them
+    const facts = { ...toJobRow(row), results: isOver(row.expires_at) ? [] : (row.results ?? []) };
     const endedAtMs = row.finished_at.getTime();
-    return { row: toJobRow(row), admission, staged, image, publishedAtMs: row.published_at?.getTime() ?? null, endedAtMs };
+    return { row: facts, admission, staged, image, publishedAtMs: row.published_at?.getTime() ?? null, endedAtMs };
   };
 
 /** Keeps a manifest. @returns the one that is kept: the first */

@@ -55,6 +55,8 @@ export const reduceJob = ({ db }: JobsDeps) =>
           ...{
             spec: Buffer.alloc(0),
             registry_credentials: null,
+            output_target: null,
+            delivery: null,
             admission: null,
             progress: null,
             metadata: null,

@@ -3,6 +3,7 @@
 import type { ColumnType, Generated } from 'kysely';
 import type { JobAsset } from '../../workflows/contract/asset.ts';
 import type { Envelope, StagedFile } from '../../workflows/contract/manifest.ts';
+import type { Delivery } from '../../workflows/contract/output.ts';
 import type { Admission, PaymentState, ProviderListing } from '../../workflows/contract/spec.ts';
 import type { TransactionAttempt, TransactionCall, TransactionOutcome } from './transactions.ts';
 
@@ -50,6 +51,8 @@ interface JobsTable {
   spec: Buffer;
   /** RegistryCredentials, sealed; null: none, or the job has ended */
   registry_credentials: Buffer | null;
+  /** OutputTarget, sealed; null: none, or the job has ended */
+  output_target: Buffer | null;
   /** digest of a request that came with a key of the client's; null for all others */
   request_digest: string | null;
   /** lower-case address of the legacy Provider that asked for the job; null for all others */
@@ -83,6 +86,8 @@ interface JobsTable {
   additional_viewers: Json<readonly string[]>;
   /** null: the outputs stay results */
   asset: Json<JobAsset> | null;
+  /** null: the outputs stay in the environment's store */
+  delivery: Json<Delivery> | null;
   algorithm_started_at: Date | null;
   algorithm_finished_at: Date | null;
   created_at: Generated<Date>;

@@ -1,9 +1,17 @@
 /** The Ocean side from configuration. */
 
 import type { ResultFiles } from './assets/resultFiles.ts';
-import { createGuardedFetch } from '../outbound/guardedFetch.ts';
+import { createGuardedFetch, type GuardedFetchOptions } from '../outbound/guardedFetch.ts';
 import type { OceanConfig } from './keys.ts';
 import { connectOcean, type Ocean } from './ocean.ts';
+
+/** Of every connection to what clients and publishers name. */
+export const outboundOptions = (config: OceanConfig): GuardedFetchOptions => ({
+  allowedNetworks: config.C2D_OUTBOUND_ALLOW,
+  connectTimeoutMs: config.C2D_OUTBOUND_CONNECT_TIMEOUT_MS,
+  headersTimeoutMs: config.C2D_OUTBOUND_HEADERS_TIMEOUT_MS,
+  idleTimeoutMs: config.C2D_OUTBOUND_IDLE_TIMEOUT_MS,
+});
 
 /**
  * Connects as configured; nothing is awaited, so it also succeeds while a chain is away.
@@ -19,10 +27,5 @@ export const openOcean = (config: OceanConfig, results?: ResultFiles): Ocean =>
     results,
     ipfsGateway: config.C2D_IPFS_GATEWAY,
     arweaveGateway: config.C2D_ARWEAVE_GATEWAY,
-    guardedFetch: createGuardedFetch({
-      allowedNetworks: config.C2D_OUTBOUND_ALLOW,
-      connectTimeoutMs: config.C2D_OUTBOUND_CONNECT_TIMEOUT_MS,
-      headersTimeoutMs: config.C2D_OUTBOUND_HEADERS_TIMEOUT_MS,
-      idleTimeoutMs: config.C2D_OUTBOUND_IDLE_TIMEOUT_MS,
-    }),
+    guardedFetch: createGuardedFetch(outboundOptions(config)),
   });

@@ -64,19 +64,26 @@ const maxAddressesTried = 4;
 const lookupAll: NameLookup = async (hostname) => (await lookupName(hostname, { all: true })).map(({ address }) => address);
 
 /**
+ * Connections under the same guard, for a client library that writes its own requests. It follows no redirect, and its
+ * errors may name addresses: pass them through `outboundError`.
+ * @throws RangeError when an allowance cannot be read
+ */
+export const createGuardedAgent = (options: GuardedFetchOptions): Agent =>
+  new Agent({
+    connect: connectChecked(options, parseAllowance(options.allowedNetworks)),
+    headersTimeout: options.headersTimeoutMs,
+    bodyTimeout: options.idleTimeoutMs,
+    pipelining: 1,
+  });
+
+/**
  * Makes the one way out to data sources. Names are resolved here and connections go to exactly the checked
  * addresses, so a name that changes its mind between check and connection gains nothing; a single forbidden address
  * among a name's addresses refuses the name. Environment variables for proxies are ignored.
  * @throws RangeError when an allowance cannot be read
  */
 export const createGuardedFetcher = (options: GuardedFetchOptions): GuardedFetcher => {
-  const allowance = parseAllowance(options.allowedNetworks);
-  const agent = new Agent({
-    connect: connectChecked(options, allowance),
-    headersTimeout: options.headersTimeoutMs,
-    bodyTimeout: options.idleTimeoutMs,
-    pipelining: 1,
-  });
+  const agent = createGuardedAgent(options);
   return {
     async fetch(request, signal) {
       try {

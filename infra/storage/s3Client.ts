@@ -1,6 +1,6 @@
 /** The client of one bucket. */
 
-import { S3Client } from '@aws-sdk/client-s3';
+import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import type { S3StoreConfig } from './config.ts';
 
 const connectPatienceMs = 5_000;
@@ -28,8 +28,11 @@ const signDigest = (request: Signable): void => {
     request.headers['x-amz-content-sha256'] = Buffer.from(digest, 'base64').toString('hex');
 };
 
-/** Sends nothing before the first request. Bodies that are streams are sent once; everything else up to three times. */
-export const createS3Client = (store: S3StoreConfig): S3Client => {
+/**
+ * Sends nothing before the first request. Bodies that are streams are sent once; everything else up to three times.
+ * @param requestHandler of connections that are not the library's own; it need not know of `Expect`
+ */
+export const createS3Client = (store: S3StoreConfig, requestHandler?: S3ClientConfig['requestHandler']): S3Client => {
   const agent = { keepAlive: true, maxSockets: mostConnections };
   const client = new S3Client({
     region: store.region,
@@ -43,11 +46,11 @@ export const createS3Client = (store: S3StoreConfig): S3Client => {
       },
     }),
     maxAttempts: attempts,
-    expectContinueHeader: askBeforeBytes,
+    expectContinueHeader: requestHandler === undefined ? askBeforeBytes : false,
     // digests of our own choice are sent and looked at; the library's would be a second one of the same bytes
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    requestHandler: {
+    requestHandler: requestHandler ?? {
       connectionTimeout: connectPatienceMs,
       socketTimeout: store.idleSeconds * 1_000,
       httpAgent: agent,

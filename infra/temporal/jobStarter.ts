@@ -62,6 +62,7 @@ export const jobRefOf = (spec: JobSpec, environment: ComputeEnvironment, heartbe
     place: spec.surface === 'selfTest' ? null : { kind: spec.isFree ? 'free' : 'paid', consumerKey: consumerKeyOf(spec.consumerAddress) },
     heartbeatSeconds,
     ...(spec.asset === undefined ? {} : { makesAsset: true }),
+    ...(spec.deliversOutputs === true ? { deliversOutputs: true } : {}),
     limits: {
       queueSeconds: spec.queueMaxWaitTime === 0 ? racingSeconds : Math.min(spec.queueMaxWaitTime, maxQueueTime),
       createSeconds: limits.createSeconds,

@@ -85,6 +85,11 @@ const seal = (value: unknown): string =>
   encryptTo(world.ocean.nodePublicKey, Buffer.from(typeof value === 'string' ? value : JSON.stringify(value))).slice(2);
 const storage = { remoteStorage: { type: 'url', url: 'https://secret.example/put' } };
 
+const s3Access = {
+  ...{ endpoint: 'secret.example', bucket: 'bucket', objectKey: 'results/' },
+  ...{ accessKeyId: 'hunter2', secretAccessKey: 'hunter2' },
+};
+
 /** What a request asks, the code and the text; a text that ends in … may go on. */
 type Row = readonly [string, readonly Path[], () => object | Promise<object>, number, string | (() => string)];
 const all: readonly Path[] = ['paid', 'free', 'quote'];
@@ -252,7 +257,32 @@ const rows: readonly Row[] = [
     400,
     'AES key must be at least 32 bytes (64 hex chars), got 16 bytes',
   ],
-  ['output', all, () => ({ output: seal(storage) }), 400, 'Storage class has no support for upload…'],
+  ['output to a url', all, () => ({ output: seal(storage) }), 400, 'Storage class has no support for upload…'],
+  ['output to S3 that names none', all, () => ({ output: seal({ remoteStorage: { type: 's3' } }) }), 400, 'Invalid output: s3Access: …'],
+  ...(
+    [
+      ['without a bucket', { bucket: undefined }, 's3Access.bucket: …'],
+      ['with a bucket that is a host', { bucket: 'secret.example/x' }, 's3Access.bucket: is no name of a bucket'],
+      ['without a key', { objectKey: '' }, 's3Access.objectKey: …'],
+      ['with a key from the root', { objectKey: '/secret.example' }, 's3Access.objectKey: begins with a slash'],
+      ['with a key of two lines', { objectKey: 'a\nb' }, 's3Access.objectKey: has control characters'],
+      ['without an endpoint', { endpoint: '' }, 's3Access.endpoint: is no address of a server…'],
+      ['with a path in its endpoint', { endpoint: 'https://secret.example/x' }, 's3Access.endpoint: is no address of a server…'],
+      [
+        'with credentials in its endpoint',
+        { endpoint: 'https://me:hunter2@secret.example' },
+        's3Access.endpoint: is no address of a server…',
+      ],
+      ['with another protocol', { endpoint: 'ftp://secret.example' }, 's3Access.endpoint: is no address of a server…'],
+      ['without a secret', { secretAccessKey: undefined }, 's3Access.secretAccessKey: …'],
+    ] as const
+  ).map(([what, over, text]): Row => [
+    `output to S3 ${what}`,
+    all,
+    () => ({ output: seal({ remoteStorage: { type: 's3', s3Access: { ...s3Access, ...over } } }) }),
+    400,
+    `Invalid output: ${text}`,
+  ]),
   ['a bucket', all, () => ({ outputBucketId: 'b' }), 400, 'Persistent buckets are not offered here: leave out outputBucketId'],
   [
     'registry credentials that cannot be opened',
@@ -310,4 +340,18 @@ test.each([
   const { jobId } = (body as { jobId: string }[])[0]!;
   expect(ledger.specs.get(jobId)?.registryCredentials).toEqual({ username: 'me', password: 'hun:ter2' });
   expect(text).not.toMatch(/ter2|aHVuOnRlcjI/);
+});
+
+test.each([
+  ['as it is', {}, null],
+  ['encrypted', { encryption: { encryptMethod: 'AES', key: `0x${'AB'.repeat(40)}` } }, 'ab'.repeat(32)],
+])('a place for the outputs, %s, goes with the job, and into no answer', async (_what, encryption, aesKey) => {
+  const { status, body, text } = await send('free', { output: seal({ remoteStorage: { type: 's3', s3Access }, ...encryption }) });
+  expect(status).toBe(200);
+  const { jobId } = (body as { jobId: string }[])[0]!;
+  expect(ledger.specs.get(jobId)).toMatchObject({
+    deliversOutputs: true,
+    output: { ...s3Access, endpoint: 'https://secret.example', region: 'us-east-1', pathStyle: false, aesKey },
+  });
+  expect(text).not.toMatch(/secret\.example|hunter2|results\//);
 });

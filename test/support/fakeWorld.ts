@@ -3,8 +3,10 @@
  * Tests assert on the state; the leak guard is `expect(world.pods.size).toBe(0)`.
  */
 
+import { Readable } from 'node:stream';
 import { ActivityNotFoundError, type Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
+import type { DeliverOutputsDeps } from '../../activities/deliverOutputs.ts';
 import type { OverdueJob } from '../../activities/expireJobs.ts';
 import type { ActivityDeps } from '../../activities/index.ts';
 import { askedAsset, type JobAsset } from '../../workflows/contract/asset.ts';
@@ -86,6 +88,14 @@ export class FakeWorld {
   receiving: Promise<void> = Promise.resolve();
   /** what the operator was told, in order */
   readonly webhooks: { delivery: string; body: object }[] = [];
+  /** what is to be delivered of every job; null: nothing */
+  order: Awaited<ReturnType<DeliverOutputsDeps['deliveries']['readDeliveryOrder']>> = null;
+  /** thrown by the next deliveries, in order */
+  readonly deliveryFailures: JobFailure[] = [];
+  /** what has arrived in consumers' storage, in order */
+  readonly deliveries: { readonly sizeBytes: number }[] = [];
+  /** why a job waits, as clients were told */
+  readonly reasons: string[] = [];
   /** what every algorithm writes */
   log = '';
   /** how many places every environment has; the queues that give them out are real */
@@ -167,8 +177,23 @@ export class FakeWorld {
         list: async () => [...this.pods.values()].map(({ spec }) => ({ pod: spec.pod, environmentId: 'small', createdAtMs: 0 })),
       },
       losses: { recordLoss: async (loss) => void this.losses.push(loss) },
-      records: { recordJob: async (record) => void this.records.push(record), recordProgress: async () => undefined },
+      records: {
+        recordJob: async (record) => void this.records.push(record),
+        recordProgress: async ({ reason }) => void this.reasons.push(reason),
+      },
       images: { recordImage: async () => undefined },
+      deliveries: {
+        readDeliveryOrder: async () => this.order,
+        recordDelivery: async (_jobId, delivered) => void this.deliveries.push(delivered),
+      },
+      published: { read: async () => Readable.from([]) },
+      outputTargets: {
+        deliver: async () => {
+          const failure = this.deliveryFailures.shift();
+          if (failure !== undefined) throw failure;
+          return { sizeBytes: 1, sha256: 'a'.repeat(64) };
+        },
+      },
       manifests: { manifestOf: async (jobId) => void this.manifests.push(jobId) },
       selfTests: {
         begin: async ({ environmentId }) => {

@@ -23,7 +23,7 @@ import { createManifests, type Manifests } from '../../infra/manifest/manifests.
 import { createAssetMaker, type AssetMaker } from '../../infra/ocean/assets/assetMaker.ts';
 import { createEscrow, type Escrow } from '../../infra/ocean/escrow/escrow.ts';
 import type { Ocean } from '../../infra/ocean/ocean.ts';
-import { openOcean } from '../../infra/ocean/openOcean.ts';
+import { openOcean, outboundOptions } from '../../infra/ocean/openOcean.ts';
 import { createProviderListings } from '../../infra/ocean/providerListing.ts';
 import { openNode } from '../../infra/ocean/transactions/node.ts';
 import { createTransactions } from '../../infra/ocean/transactions/transactions.ts';
@@ -36,13 +36,16 @@ import { runProcess, type RunningProcess } from '../../infra/process/lifecycle.t
 import { listen } from '../../infra/process/listen.ts';
 import { createLogger } from '../../infra/process/logger.ts';
 import { metricsRoute } from '../../infra/process/metrics.ts';
-import { openStores, uploadsIn } from '../../infra/storage/stores.ts';
+import { storesOf } from '../../infra/storage/config.ts';
+import { openStores, uploadsIn, type ResultStores } from '../../infra/storage/stores.ts';
+import { createOutputTargets, type OutputTargets } from '../../infra/targets/outputTargets.ts';
 import { connectTemporal, connectionOptions, createDataConverter, failureConverterPath } from '../../infra/temporal/connect.ts';
 import { createJobStarter, type JobStarter } from '../../infra/temporal/jobStarter.ts';
 import { createPlaceQueues, type PlaceQueues } from '../../infra/temporal/placeQueues.ts';
 import { JobFailure } from '../../workflows/contract/failures.ts';
 import type { PodRuntime } from '../../workflows/contract/pod.ts';
 import type { QueueRef } from '../../workflows/contract/queue.ts';
+import type { JobSpec } from '../../workflows/contract/spec.ts';
 import { orchestratorConfig, type OrchestratorConfig } from './config.ts';
 import { openWorkflows, type OpenWorkflows } from './openWorkflows.ts';
 import { createPodSpecs } from './podSpecs.ts';
@@ -73,7 +76,8 @@ interface Adapters {
   readonly owner: string;
   readonly clusterUrl: string | null;
   readonly registry: Registry;
-  readonly storedFiles: ExpireJobsDeps['storedFiles'];
+  readonly storedFiles: ResultStores;
+  readonly outputTargets: OutputTargets;
 }
 
 const notOffered = (id: string): string => `environment ${id} is no longer offered; choose another one`;
@@ -148,6 +152,18 @@ const joinWebhooks = ({ ledger, webhooks, registry }: Adapters): PostWebhookDeps
   }),
 });
 
+/** @throws JobFailure for storage of the consumer's that does not take outputs now: nothing is started then */
+const requireTarget = async ({ ledger, outputTargets, config }: Adapters, spec: JobSpec, storage: string): Promise<void> => {
+  const store = storesOf(config).find(({ name }) => name === storage);
+  if (store?.kind === 'ipfs' && spec.encryption === undefined)
+    throw new JobFailure(
+      'RequestInvalid',
+      `environment ${spec.environmentId} keeps outputs in IPFS until they are delivered, where whoever learns their CID can read them: leave out output, encrypt to a public key, or choose another environment`,
+    );
+  const target = await ledger.readOutputTarget(spec.jobId);
+  if (target !== null) await outputTargets.probe(target, spec.jobId);
+};
+
 const joinActivities = (adapters: Adapters): ActivityDeps => {
   const { ledger, images, manifests, ocean, escrow, assetMaker, pods, workflows, queues, starter, keyring, environments, config } =
     adapters;
@@ -170,6 +186,8 @@ const joinActivities = (adapters: Adapters): ActivityDeps => {
         ]);
         if (admission.status === 'rejected') throw admission.reason;
         if (funds.status === 'rejected') throw funds.reason;
+        // nobody whose orders are not good has anything sent anywhere
+        if (spec.deliversOutputs === true) await requireTarget(adapters, spec, environment.storage);
         return { ...admission.value, store: environment.storage };
       },
     },
@@ -235,6 +253,9 @@ const joinActivities = (adapters: Adapters): ActivityDeps => {
     workflows,
     retention: ledger,
     storedFiles: adapters.storedFiles,
+    published: adapters.storedFiles,
+    deliveries: ledger,
+    outputTargets: adapters.outputTargets,
     expiryCounts: countExpiries(adapters.registry),
     ...joinSelfTests(adapters, environmentOf),
     ...joinAssets(adapters, environmentOf),
@@ -260,6 +281,7 @@ const start = async (): Promise<RunningProcess> => {
   const { pods, clusterUrl } = opened;
   const registry = new Registry();
   const storedFiles = await openStores(config, { uploads: uploadsIn(ledger), exclusively: ledger.exclusively });
+  const outputTargets = createOutputTargets({ outbound: outboundOptions(config), publicKey: ocean.nodePublicKey });
   const assetMaker = createAssetMaker({ transactions, nodes, publicKey: ocean.nodePublicKey });
 
   const images = onceForEachPod(ledger);
@@ -280,7 +302,21 @@ const start = async (): Promise<RunningProcess> => {
       joinActivities({
         manifests: createManifests({ ledger, privateKey: config.C2D_PROVIDER_PRIVATE_KEY, version }),
         escrow: createEscrow(transactions),
-        ...{ ledger, images, ocean, assetMaker, webhooks, pods, keyring, environments, config, clusterUrl, registry, storedFiles },
+        ...{
+          ledger,
+          images,
+          ocean,
+          assetMaker,
+          webhooks,
+          pods,
+          keyring,
+          environments,
+          config,
+          clusterUrl,
+          registry,
+          storedFiles,
+          outputTargets,
+        },
         owner: ocean.providerAddress,
         workflows: openWorkflows(temporal.client),
         queues: createPlaceQueues({ client: temporal.client, maxJobsOf: (queue) => maxJobsOf(environments, queue) }),
@@ -335,6 +371,7 @@ const start = async (): Promise<RunningProcess> => {
       { name: 'ocean', close: async () => ocean.close() },
       { name: 'webhooks', close: () => webhooks.close() },
       { name: 'transactions', close: async () => transactions.close() },
+      { name: 'output targets', close: () => outputTargets.close() },
       { name: 'temporal worker connection', close: () => native.close() },
       health,
       { name: 'pod watch', close: async () => podWatch?.close() },

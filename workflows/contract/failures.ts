@@ -67,6 +67,10 @@ const faults = {
   /** a rule of the owner of the data, or of the environment, keeps them back */
   OutputsWithheld: 'consumer',
   OutputsUnreadable: 'platform',
+  /** the storage that the consumer has named does not take the outputs, or must not be reached */
+  OutputTargetRefused: 'consumer',
+  /** it does not answer */
+  OutputTargetUnavailable: 'consumer',
   StorageRefused: 'operator',
   StorageUnavailable: 'platform',
   PhaseTimedOut: 'platform',

@@ -49,6 +49,8 @@ export interface JobRef {
   readonly heartbeatSeconds: number;
   /** the outputs become an asset once the job has finished */
   readonly makesAsset?: true;
+  /** the outputs go to storage that the consumer has named */
+  readonly deliversOutputs?: true;
 }
 
 /** The verdict on an accepted job. */

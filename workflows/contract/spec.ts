@@ -1,6 +1,7 @@
 /** What a consumer asked for and what was found when it was checked. Kept in the ledger, never in a history. */
 
 import type { AssetRequest } from './asset.ts';
+import type { OutputTarget } from './output.ts';
 
 /** One dataset of a request: a published asset's service, or (where the environment permits) a bare file object. */
 export interface DatasetRequest {
@@ -107,6 +108,10 @@ export interface JobSpec {
   readonly asset?: AssetRequest;
   /** for the algorithm's image. The ledger keeps them apart from the rest, only until the job ends, and hands them out by themselves */
   readonly registryCredentials?: RegistryCredentials;
+  /** where the outputs go. Kept as the credentials above are */
+  readonly output?: OutputTarget;
+  /** present beside `output`, and kept with the rest */
+  readonly deliversOutputs?: true;
   /** absent: results are stored as they are */
   readonly encryption?: ResultEncryption;
 }

@@ -85,6 +85,8 @@ const failureStatus: Readonly<Partial<Record<FailureType, number>>> = {
   OutputsTooLarge: status.diskQuotaExceeded,
   OutputsUnreadable: status.outputsFailed,
   OutputsWithheld: status.publishingFailed,
+  OutputTargetRefused: status.publishingFailed,
+  OutputTargetUnavailable: status.publishingFailed,
   StorageRefused: status.publishingFailed,
   StorageUnavailable: status.publishingFailed,
   PodLost: status.lost,

@@ -28,6 +28,7 @@ export const serviceSources = [
   'infra/pods',
   'infra/process',
   'infra/storage',
+  'infra/targets',
   'infra/temporal',
   'infra/toolchain/bundleWorkflows.ts',
 ] as const;

@@ -201,15 +201,26 @@ const signedCalls = {
   fundEscrow,
   offerForFree,
   placeOrder,
-  computeStart: ({ environment, datasets, algorithm, maxJobDuration, token, resources, metadata, additionalViewers, queueMaxWaitTime }) =>
+  computeStart: ({
+    environment,
+    datasets,
+    algorithm,
+    maxJobDuration,
+    token,
+    resources,
+    metadata,
+    additionalViewers,
+    output,
+    queueMaxWaitTime,
+  }) =>
     client.computeStart(
       ...[apiUrl, signer, environment, datasets, algorithm, maxJobDuration, token, resources, chainId],
-      ...[metadata, additionalViewers, undefined, undefined, undefined, queueMaxWaitTime],
+      ...[metadata, additionalViewers, output, undefined, undefined, queueMaxWaitTime],
     ),
-  freeComputeStart: ({ environment, datasets, algorithm, resources, metadata, additionalViewers, queueMaxWaitTime, authToken }) =>
+  freeComputeStart: ({ environment, datasets, algorithm, resources, metadata, additionalViewers, output, queueMaxWaitTime, authToken }) =>
     client.freeComputeStart(
       ...[apiUrl, authToken ?? signer, environment, datasets, algorithm, resources],
-      ...[metadata, additionalViewers, undefined, undefined, undefined, queueMaxWaitTime],
+      ...[metadata, additionalViewers, output, undefined, undefined, queueMaxWaitTime],
     ),
   computeStop: ({ jobId, authToken }) => client.computeStop(jobId, apiUrl, authToken ?? signer),
   computeResult: downloadResult,

@@ -24,6 +24,8 @@ export interface StartRequest {
   readonly resources?: readonly { readonly id: string; readonly amount: number }[];
   readonly metadata?: Readonly<Record<string, unknown>>;
   readonly additionalViewers?: readonly string[];
+  /** as the library takes it: it encrypts it to the service */
+  readonly output?: unknown;
   readonly queueMaxWaitTime?: number;
   /** free starts: instead of a signature */
   readonly authToken?: string;

@@ -1,11 +1,14 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { chmod, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Wallet, encryptKeystoreJson } from 'ethers';
 import type { CheckAnswer, JobDetails } from '../../../api/v1/schemas.ts';
 import { signStatement } from '../../../infra/manifest/manifests.ts';
+import { archiveOf, encrypted } from '../../../infra/targets/archive.ts';
 import { JobFailure } from '../../../workflows/contract/failures.ts';
 import type { Envelope, ManifestStatement } from '../../../workflows/contract/manifest.ts';
 import { status } from '../../../workflows/contract/status.ts';
@@ -553,6 +556,44 @@ describe('encryption', () => {
       const refused = await c2d(withKey('start', ...raw, '--encrypt-to', wrong), code);
       expect([refused.code, refused.stderr]).toEqual([3, expect.stringMatching(/encryption\.recipient/)]);
     }
+  });
+
+  test('an archive from a bucket of our own opens with its AES key, and with no other', async () => {
+    const secret = randomBytes(32);
+    const iv = Buffer.from(((await (await fetch(surface.url)).json()) as { nodePublicKey: string }).nodePublicKey.slice(2), 'hex').subarray(
+      0,
+      16,
+    );
+    const bytes = Buffer.from('forty-two');
+    const file = {
+      filename: 'a',
+      sizeBytes: 9,
+      sha256: createHash('sha256').update(bytes).digest('hex'),
+      read: async () => Readable.from([bytes]),
+    };
+    const plain = await buffer(archiveOf({ files: [file], modifiedAtMs: 0 }));
+    const archive = path.join(folder, 'outputs-1.tar');
+    await writeFile(archive, encrypted(Readable.from([plain]), secret.toString('hex'), iv));
+    const keyFile = path.join(folder, 'aes');
+    await writeFile(keyFile, `${secret.toString('hex')}\n`);
+    expect((await c2d(withKey('decrypt', archive, '--aes-key-file', keyFile))).code).toBe(0);
+    expect((await readFile(path.join(folder, 'outputs-1.opened.tar'))).equals(plain)).toBe(true);
+    await writeFile(keyFile, randomBytes(32).toString('hex'));
+    expect((await c2d(withKey('decrypt', archive, '--aes-key-file', keyFile))).code).toBe(6);
+    await writeFile(keyFile, 'short');
+    expect((await c2d(withKey('decrypt', archive, '--aes-key-file', keyFile))).code).toBe(2);
+  });
+
+  test('a bucket for the outputs is described by a file, and leaves the machine sealed', async () => {
+    const file = path.join(folder, 'bucket.json');
+    const target = { endpoint: 'https://s3.example', bucket: 'mine', objectKey: 'a/', accessKeyId: 'me', secretAccessKey: 'hunter2' };
+    await writeFile(file, JSON.stringify({ ...target, encryptionKey: 'ab'.repeat(32) }));
+    const id = await startJob('--output-s3', file);
+    expect(surface.jobs.specs.get(id)?.output).toMatchObject({ ...target, aesKey: 'ab'.repeat(32) });
+    await writeFile(file, JSON.stringify({ ...target, bucket: undefined }));
+    const refused = await c2d(withKey('start', ...raw, '--output-s3', file), code);
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringMatching(/names no bucket/)]);
+    expect(refused.stderr).not.toContain('hunter2');
   });
 
   test('decrypt opens what is ours, and refuses names that say otherwise', async () => {

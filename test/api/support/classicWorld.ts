@@ -88,6 +88,7 @@ const depsOf = (world: World, opened: TestLedger, over: Partial<ClassicDeps>): C
   load: createLoad({ requests: 512, answers: 4_096, streamsPerConsumer: 32 }),
   rates: createRates({ perIpPerMinute: 0, perAddressPerMinute: 0, trustedProxies: [] }),
   acceptsOlderMessages: false,
+  outputTargets: { probe: async () => undefined },
   takesRegistryCredentials: true,
   chains: [{ chainId: 8996, feeToken: world.chain.contracts.ocean }],
   limits: { jsonBytes: 1024 ** 2, encryptBytes: 26 * 1024 ** 2 },

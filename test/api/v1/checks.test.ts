@@ -12,6 +12,8 @@ beforeAll(async () => {
 beforeEach(() => {
   surface.withdrawn.clear();
   surface.reasons.length = 0;
+  surface.targets.probed.length = 0;
+  delete surface.targets.failure;
 });
 afterAll(() => surface.close());
 
@@ -69,6 +71,41 @@ describe('POST /api/v1/checks', () => {
     ['an algorithm without image, and a dataset that is none', { algorithm: {}, datasets: [{}] }, ['RequestInvalid', 'RequestInvalid']],
   ])('%s', async (_what, over, expected) => {
     expect(codes(await check(over))).toEqual(expected);
+  });
+
+  describe('with a bucket for the outputs', () => {
+    const s3Access = {
+      endpoint: 'https://secret.example',
+      bucket: 'mine',
+      objectKey: 'a/',
+      accessKeyId: 'hunter2',
+      secretAccessKey: 'hunter2',
+    };
+    const sealed = (output: unknown): string => Buffer.from(Buffer.from(JSON.stringify(output)).toReversed()).toString('hex');
+    const output = sealed({ remoteStorage: { type: 's3', s3Access } });
+
+    test('tries it out, and tells what is wrong with it', async () => {
+      expect(await check({ output })).toMatchObject({ accepted: true, reasons: [] });
+      surface.targets.failure = new JobFailure('OutputTargetRefused', 'the bucket does not exist');
+      const answer = await check({ output });
+      expect([codes(answer), answer.reasons[0]?.cause]).toEqual([['OutputTargetRefused'], 'the bucket does not exist']);
+      expect(surface.targets.probed).toEqual(Array(2).fill(expect.objectContaining({ bucket: 'mine', objectKey: 'a/' })));
+      expect(JSON.stringify(answer)).not.toMatch(/hunter2|secret\.example/);
+    });
+
+    test('sends nothing there for a job that is refused anyhow', async () => {
+      surface.reasons.push(new JobFailure('AccessDenied', 'Access denied'));
+      expect(codes(await check({ output }))).toEqual(['AccessDenied']);
+      expect(surface.targets.probed).toEqual([]);
+    });
+
+    test.each([
+      ['what cannot be opened', 'nothing'],
+      ['storage of another type', sealed({ remoteStorage: { type: 'ftp' } })],
+      ['an asset, which has its own field', sealed({ publishOutput: true })],
+    ])('%s is a reason', async (_what, bad) => {
+      expect(codes(await check({ output: bad }))).toEqual(['RequestInvalid']);
+    });
   });
 
   test('places that are taken count for who does not wait', async () => {

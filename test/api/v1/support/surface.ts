@@ -13,6 +13,7 @@ import type { Ledger, ResultEntry } from '../../../../infra/ledger/ledger.ts';
 import { createManifests } from '../../../../infra/manifest/manifests.ts';
 import { listen } from '../../../../infra/process/listen.ts';
 import { JobFailure } from '../../../../workflows/contract/failures.ts';
+import type { OutputTarget } from '../../../../workflows/contract/output.ts';
 import type { JobSpec } from '../../../../workflows/contract/spec.ts';
 import { anAdmission } from '../../../support/builders.ts';
 import { openTestLedger } from '../../../support/databases.ts';
@@ -62,6 +63,7 @@ export const openSurface = async (over: Partial<ApiDeps> = {}) => {
   const jobs = new LedgerJobs(ledger);
   const reasons: JobFailure[] = [];
   const withdrawn = new Map<string, string>();
+  const targets: { readonly probed: OutputTarget[]; failure?: JobFailure } = { probed: [] };
   const world = aWorld(over);
   const { deps, files, ending } = world;
   const app = createApp({
@@ -72,10 +74,16 @@ export const openSurface = async (over: Partial<ApiDeps> = {}) => {
     tokens: createTokens({ jwts: createJwts(keyring), ledger, longestSeconds: 3_600 }),
     assets: { ...deps.assets, examine: async () => reasons },
     withdrawals: async () => withdrawn,
+    outputTargets: {
+      async probe(target) {
+        targets.probed.push(target);
+        if (targets.failure !== undefined) throw targets.failure;
+      },
+    },
   });
   const listener = await listen(app, { host: '127.0.0.1', port: 0 }, { onDrain: () => ending.abort() });
   return {
-    ...{ url: listener.url, app, ledger, jobs, files, reasons, withdrawn, keyring },
+    ...{ url: listener.url, app, ledger, jobs, files, reasons, withdrawn, targets, keyring },
     /** Moves an accepted job forward, as its pod would. */
     async progress(jobId: string, status: number, over: { reason?: string; progress?: unknown } = {}): Promise<void> {
       await ledger.beginPodAttempt({ jobId, podAttempt: 1, hasPlace: true });

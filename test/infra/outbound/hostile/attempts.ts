@@ -6,11 +6,22 @@
 import dns from 'node:dns';
 import { buffer } from 'node:stream/consumers';
 import { setImmediate as turn } from 'node:timers/promises';
+import { readSealed } from '../../../../api/node/sealedFields.ts';
+import { Refusal } from '../../../../api/problems.ts';
 import { createApp } from '../../../../api/app.ts';
 import { createClassicApp } from '../../../../api/classic/app.ts';
 import { connectOcean, type Ocean } from '../../../../infra/ocean/ocean.ts';
-import { createGuardedFetcher, type GuardedFetcher, type NameLookup } from '../../../../infra/outbound/guardedFetch.ts';
+import {
+  createGuardedFetcher,
+  type GuardedFetcher,
+  type GuardedFetchOptions,
+  type NameLookup,
+} from '../../../../infra/outbound/guardedFetch.ts';
 import { listen, type Listener } from '../../../../infra/process/listen.ts';
+import { createOutputTargets } from '../../../../infra/targets/outputTargets.ts';
+import type { OutputTarget } from '../../../../workflows/contract/output.ts';
+import { isJobFailure } from '../../../../workflows/contract/failures.ts';
+import { aJobId } from '../../../support/builders.ts';
 import { aWorld } from '../../../api/support/fakes.ts';
 import { gatewayHashes, hostileRows, publicAddress, publicHost, witnessPorts, type HostileRow } from './rows.ts';
 import { requireSealed, startWitness, type Witness } from './witness.ts';
@@ -57,11 +68,13 @@ const resolverOf = (names: Names): NameLookup => {
   };
 };
 
+const optionsFor = (names: Names, allowedNetworks: readonly string[]): GuardedFetchOptions => ({
+  ...{ allowedNetworks, lookup: resolverOf(names) },
+  ...{ connectTimeoutMs: 2_000, headersTimeoutMs: 2_000, idleTimeoutMs: 2_000 },
+});
+
 const aFetcher = (names: Names, allowedNetworks: readonly string[]): GuardedFetcher =>
-  createGuardedFetcher({
-    ...{ allowedNetworks, lookup: resolverOf(names) },
-    ...{ connectTimeoutMs: 2_000, headersTimeoutMs: 2_000, idleTimeoutMs: 2_000 },
-  });
+  createGuardedFetcher(optionsFor(names, allowedNetworks));
 
 const everything = (row: HostileRow): readonly string[] => ['0.0.0.0/0', '::/0', ...row.at];
 const publicNames: Names = { [publicHost]: [[publicAddress]] };
@@ -124,7 +137,7 @@ const askFor = async (route: string, body: object): Promise<string> => {
 
 const isPublic = (address: string): boolean => address === publicAddress;
 
-const attempt = async (witness: Witness, fetcher: GuardedFetcher, act: () => Promise<string>): Promise<Attempt> => {
+const attempt = async (witness: Witness, fetcher: Pick<GuardedFetcher, 'close'>, act: () => Promise<string>): Promise<Attempt> => {
   witness.take();
   try {
     const outcome = await act();
@@ -134,6 +147,29 @@ const attempt = async (witness: Witness, fetcher: GuardedFetcher, act: () => Pro
   } finally {
     await fetcher.close();
   }
+};
+
+/** As a start names it. @throws Refusal for what is no endpoint */
+const targetAt = (endpoint: string): OutputTarget => {
+  const access = { bucket: 'bucket', objectKey: 'a/', accessKeyId: 'a', secretAccessKey: 's', forcePathStyle: true };
+  const output = JSON.stringify({ remoteStorage: { type: 's3', s3Access: { ...access, endpoint } } });
+  const { target } = readSealed({ decrypt: (hex) => Buffer.from(hex, 'hex') }, { output: Buffer.from(output).toString('hex') });
+  if (target === null) throw new Error('there is no target');
+  return target;
+};
+
+/** The endpoint of a bucket that a consumer names for outputs. */
+const attackWithTarget = (url: string, names: Names, witness: Witness): Promise<Attempt> => {
+  const targets = createOutputTargets({ outbound: optionsFor(names, []), publicKey: `0x03${'1'.repeat(64)}` });
+  return attempt(witness, targets, async () => {
+    try {
+      await targets.probe(targetAt(url), aJobId());
+      return 'valid';
+    } catch (err) {
+      if (err instanceof Refusal) return `refused with ${err.status}`;
+      return isJobFailure(err) && err.type.startsWith('OutputTarget') ? 'not valid' : String(err);
+    }
+  });
 };
 
 const questions = (url: string): Readonly<Record<string, readonly [keyof Pick<Surfaces, 'node' | 'classic'>, object]>> => ({
@@ -155,6 +191,7 @@ const attackWith = async (row: HostileRow, witness: Witness, surfaces: Surfaces)
     surfaces.use(fetcher);
     routes[name] = await attempt(witness, fetcher, () => askFor(surfaces[surface], body));
   }
+  routes['endpoint of a bucket'] = await attackWithTarget(row.url, names, witness);
   return { url: row.url, guarded: await directly([]), open: await directly(everything(row)), routes };
 };
 
