@@ -7,6 +7,7 @@ import { aNonce, aStage, orderedInput, signAsProvider } from '../api/operator/su
 import { aTransaction } from '../support/builders.ts';
 import { aContainer } from '../support/jobs.ts';
 import { startLegacyProvider, type LegacyProvider } from '../support/legacyProvider.ts';
+import { awaitWaiting } from '../support/heldJobs.ts';
 import { useOwnStack } from '../support/ownStack.ts';
 
 interface Job {
@@ -153,10 +154,11 @@ describe('an existing Provider that hands its jobs over', () => {
     'stops a job on files at addresses, and another Provider sees nothing of it',
     async () => {
       const { files, stack } = own().scene;
-      const rawcode = `console.log('waiting'); setInterval(() => {}, 1000);`;
+      const rawcode = `console.log('waiting'); require('node:fs').writeFileSync('/data/outputs/input', 'begun'); setInterval(() => {}, 1000);`;
       const algorithm = { id: '', url: null, rawcode, container: aContainer(stack.nodeImage) };
       const { jobId } = await start({ input: [{ index: 0, url: [files.serve('rows')] }], algorithm });
       await awaitJob(jobId, ({ status }) => status === 40);
+      await awaitWaiting(own().scene, { jobId });
       expect(await read(jobId, stranger)).toEqual([]);
       expect((await send('GET', 'getResult', { ...signed(jobId, stranger), index: '0' })).status).toBe(404);
       expect((await send('PUT', 'compute', signed(jobId))).status).toBe(200);

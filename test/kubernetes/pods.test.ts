@@ -164,7 +164,7 @@ describe('a pod', () => {
   test('ends with its job: an agent that is told so exits, and the pod is lost', async () => {
     const pod = await aRunningPod();
     pod.gateway.over = true;
-    expect(await untilOutcome(pod, isNotAlive)).toEqual({ kind: 'lost', reason: 'the agent has ended' });
+    expect(await untilOutcome(pod, isNotAlive)).toMatchObject({ kind: 'lost', reason: 'the agent has ended' });
   });
 
   test('is ended by the cluster when nobody else does', async () => {

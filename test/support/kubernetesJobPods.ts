@@ -22,10 +22,17 @@ const isAbsent = (err: unknown): boolean => err instanceof ApiException && err.c
 
 const statusOf = (pod: V1Pod, container: PodContainer) => pod.status?.containerStatuses?.find(({ name }) => name === container);
 
-const runningProcess = (pod: V1Pod, container: PodContainer): number => {
-  const status = statusOf(pod, container);
-  if (status?.state?.running === undefined) throw new Error(`${container} of ${pod.metadata?.name} does not run`);
-  return mainProcessOf(status.containerID ?? '');
+/** A node tells of a container that runs up to a second later; algorithms are quicker. */
+const runningProcess = async (read: () => Promise<V1Pod>, container: PodContainer): Promise<number> => {
+  const giveUpAt = Date.now() + execPatienceMs;
+  for (;;) {
+    const pod = await read();
+    const status = statusOf(pod, container);
+    if (status?.state?.running !== undefined) return mainProcessOf(status.containerID ?? '');
+    if (status?.state?.terminated !== undefined || Date.now() > giveUpAt)
+      throw new Error(`${container} of ${pod.metadata?.name} does not run`);
+    await delay(50);
+  }
 };
 
 /**
@@ -76,8 +83,8 @@ export const kubernetesJobPods = ({ kubeconfig, namespace }: KubernetesPlace): J
     },
     exec: (pod, command) => execIn(exec, namespace, pod, command),
     async killMainProcesses(pods, container) {
-      const found = await Promise.all(pods.map(read));
-      for (const pid of found.map((pod) => runningProcess(pod, container))) process.kill(pid, 'SIGKILL');
+      const processes = await Promise.all(pods.map((pod) => runningProcess(() => read(pod), container)));
+      for (const pid of processes) process.kill(pid, 'SIGKILL');
     },
     async removeByForce(pod) {
       await core.deleteNamespacedPod({ namespace, name: podName(pod), gracePeriodSeconds: 0 });

@@ -186,7 +186,7 @@ describe('a pod', () => {
       }
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    expect(await pod.runtime.observe(pod.pod)).toEqual({ kind: 'lost', reason: 'the agent has ended' });
+    expect(await pod.runtime.observe(pod.pod)).toMatchObject({ kind: 'lost', reason: 'the agent has ended' });
   });
 });
 
