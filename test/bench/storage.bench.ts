@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { ensureKubo, startIpfsServer } from '../../infra/toolchain/kubo.ts';
 import { runProgram } from '../../infra/toolchain/run.ts';
 import type { EnvironmentSettings } from '../../infra/toolchain/serviceEnvironment.ts';
 import { ensureVersitygw, startS3Server, type S3Server } from '../../infra/toolchain/versitygw.ts';
@@ -120,16 +121,21 @@ const measure = async (stage: Stage, server: S3Server, { folder, ...load }: Load
   }
 };
 
+/** Environments by their kind of store. */
+const stores = ['local', 'bucket', 'ipfs'] as const;
+type StoreName = (typeof stores)[number];
+
 /** Times from the algorithm's exit to the listed results of jobs that write nothing, in turn for each kind of store. */
-const measureTrivialJobs = async (stage: Stage, jobs: number): Promise<Readonly<Record<'local' | 'bucket', Summary>>> => {
-  const times: Record<'local' | 'bucket', { exitToResults: number }[]> = { local: [], bucket: [] };
+const measureTrivialJobs = async (stage: Stage, jobs: number): Promise<Readonly<Record<StoreName, Summary>>> => {
+  const times: Record<StoreName, { exitToResults: number }[]> = { local: [], bucket: [], ipfs: [] };
   // the first of each meets cold caches
   for (let n = 0; n <= jobs; n += 1)
-    for (const environment of ['local', 'bucket'] as const) {
+    for (const environment of stores) {
       const measured = await runTrivialJob(stage, (jobId) => awaitTeardown(stage.stack, jobId), environment);
       if (n > 0) times[environment].push(measured);
     }
-  return { local: pick(times.local, 'exitToResults'), bucket: pick(times.bucket, 'exitToResults') };
+  const of = (store: StoreName): Summary => pick(times[store], 'exitToResults');
+  return { local: of('local'), bucket: of('bucket'), ipfs: of('ipfs') };
 };
 
 const perSecond = (amount: number, milliseconds: number): number => round(amount / (milliseconds / 1_000));
@@ -169,35 +175,42 @@ const judge = (large: Figures, small: Figures) => ({
   agentMib: { goal: goals.agentMib, met: [large, small].every(({ agentMib }) => agentMib === null || agentMib <= goals.agentMib) },
 });
 
-/** Starts the server of the bucket, and the whole service with it. */
-const onStageWithBucket = async <Result>(
+/** Starts the server of the bucket and an IPFS node, and the whole service with them. */
+const onStageWithStores = async <Result>(
   options: StorageBenchOptions,
   folder: string,
   perform: (stage: Stage, server: S3Server) => Promise<Result>,
 ): Promise<Result> => {
   const { print = console.log } = options;
   const { path: file } = await ensureVersitygw((line) => print(`  ${line}`));
+  const kubo = await ensureKubo((line) => print(`  ${line}`));
   const server = await startS3Server({ file, folder });
+  const node = await startIpfsServer({ file: kubo.path, folder: path.join(folder, 'ipfs') }).catch(async (err: unknown) => {
+    await server.close();
+    throw err;
+  });
   try {
     const { endpoint, bucket, region, credentials } = server;
     const store = { name: 'bucket', kind: 's3', pathStyle: true, endpoint, bucket, region, credentials };
-    const environments = [environmentFor('bucket', 'bucket', options), environmentFor('local', 'default', options)];
-    const env = { C2D_STORES: JSON.stringify([store]) };
+    const ipfs = { name: 'ipfs', kind: 'ipfs', readableByCid: true, nodes: [{ url: node.apiUrl }] };
+    const places = { bucket: 'bucket', local: 'default', ipfs: 'ipfs' } as const;
+    const environments = stores.map((id) => environmentFor(id, places[id], options));
+    const env = { C2D_STORES: JSON.stringify([store, ipfs]) };
     return await onStage({ report: (line) => print(`  ${line}`), environments, env }, (stage) => perform(stage, server));
   } finally {
-    await server.close();
+    await Promise.all([server.close(), node.close()]);
   }
 };
 
 /**
  * Runs a job with one large file and one with many small ones, from the algorithm's exit to the listed results, and
- * trivial jobs with results in a local folder and in the bucket. The last line is one JSON object with all figures.
+ * trivial jobs with results in a local folder, in the bucket and in IPFS. The last line is one JSON object with all figures.
  */
 export const benchStorage = async (options: StorageBenchOptions): Promise<void> => {
   const { bytes, files, fileBytes, jobs, print = console.log } = options;
   const folder = await mkdtemp(path.join(tmpdir(), 'durable-c2d-bench-'));
   try {
-    const { small, large, exitToResults } = await onStageWithBucket(options, folder, async (stage, server) => ({
+    const { small, large, exitToResults } = await onStageWithStores(options, folder, async (stage, server) => ({
       exitToResults: await measureTrivialJobs(stage, jobs),
       small: figuresOf(await measure(stage, server, { files, bytes: fileBytes, folder: path.join(folder, 'small') })),
       large: figuresOf(await measure(stage, server, { files: 1, bytes, folder: path.join(folder, 'large') })),
