@@ -15,11 +15,13 @@ import path from 'node:path';
 const root = path.join(import.meta.dirname, '..');
 const results = mkdtempSync(path.join(tmpdir(), 'durable-c2d-ci-'));
 
-// whoever is interrupted with us cleans up first
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => undefined);
+// whoever is interrupted with us cleans up first, and nothing begins after that
+let isInterrupted = false;
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => (isInterrupted = true));
 
 const run = (args) =>
   new Promise((resolve, reject) => {
+    if (isInterrupted) throw new Error('interrupted');
     const child = spawn('npm', args, { cwd: root, stdio: 'inherit' });
     child.on('error', reject);
     child.on('close', (code) => resolve(code ?? 1));
@@ -128,6 +130,10 @@ try {
   const failed = summaries.reduce((sum, each) => sum + each.failed, 0);
   console.log(`${passed} passed, ${failed} failed`);
   process.exitCode = checks === 0 && failed === 0 ? 0 : 1;
+} catch (err) {
+  if (!isInterrupted) throw err;
+  console.error('Interrupted; what was started is gone.');
+  process.exitCode = 130;
 } finally {
   rmSync(results, { recursive: true, force: true });
 }
