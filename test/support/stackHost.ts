@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { appendFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setInterval } from 'node:timers';
+import { setTimeout as pause } from 'node:timers/promises';
 import { startStack, type Stack } from '../../infra/toolchain/stack.ts';
 import { sharedEnvironments } from './environments.ts';
 import { describeForTests } from './stackDescription.ts';
@@ -15,6 +16,8 @@ import { startWebhookReceiver } from './webhookReceiver.ts';
 
 const [folder = '.', jestPid = '0'] = process.argv.slice(2);
 const watchMs = 500;
+/** A container engine that hangs would keep everything here for ever; what is left after this is killed when we go. */
+const endPatienceMs = 90_000;
 
 const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}`) || canSignal(pid);
 
@@ -38,7 +41,7 @@ let isEnding = false;
 const end = async (): Promise<void> => {
   if (isEnding) return;
   isEnding = true;
-  await stack?.close();
+  await Promise.race([stack?.close(), pause(endPatienceMs)]);
   process.exit(0);
 };
 
