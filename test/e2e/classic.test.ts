@@ -160,7 +160,8 @@ describeOnEngine('the classic API, with the unmodified client library of its gen
       const code = `
         const fs = require('node:fs');
         const read = (did) => fs.readFileSync('/data/inputs/' + did + '/0', 'utf8');
-        fs.writeFileSync('/data/outputs/joined.txt', JSON.parse(process.env.DIDS).map(read).join('+'));
+        const custom = JSON.parse(fs.readFileSync('/data/inputs/algoCustomData.json', 'utf8'));
+        fs.writeFileSync('/data/outputs/joined.txt', JSON.parse(process.env.DIDS).map(read).join(custom === null ? '+' : custom.separator));
         console.log('done');`;
       const [first, second, algorithm] = [await publishDataset('one'), await publishDataset('two'), await publishAlgorithm(code)];
       const named = [nameAsset(first), nameAsset(second)];
@@ -186,9 +187,12 @@ describeOnEngine('the classic API, with the unmodified client library of its gen
       expect(renewed.datasets[0]).toMatchObject({ validOrder: firstTx, providerFee: { providerFeeAmount: '0' } });
       const reusedTx = await order(renewed.datasets[0]!, first);
       expect(reusedTx).not.toBe(firstTx);
-      const repeated = await start({ ...request, dataset: nameAsset(first, reusedTx) });
+      const customized = { ...request.algorithm, algocustomdata: { separator: ' and ' } };
+      const repeated = await start({ ...request, dataset: nameAsset(first, reusedTx), algorithm: customized });
       expect(repeated.jobId).not.toBe(jobId);
-      expect(await awaitEnd(repeated.jobId)).toMatchObject({ status: 70 });
+      const endedAgain = await awaitEnd(repeated.jobId);
+      expect(endedAgain).toMatchObject({ status: 70 });
+      expect(await readResults(endedAgain)).toMatchObject({ 'joined.txt': 'one and two' });
     },
     3 * patienceMs,
   );
