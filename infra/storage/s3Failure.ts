@@ -40,15 +40,16 @@ export const codeOfS3Error = (err: unknown): string => {
   return words.find((word) => word !== 'Error' && word !== 'Unknown' && word !== 'UnknownError') ?? '';
 };
 
-const statusOf = (err: unknown): number => {
-  const { $metadata } = err as { readonly $metadata?: { readonly httpStatusCode?: unknown } };
+/** HTTP status of a server's answer; 0 where there was none. */
+export const statusOfS3Error = (err: unknown): number => {
+  const { $metadata } = Object(err) as { readonly $metadata?: { readonly httpStatusCode?: unknown } };
   return typeof $metadata?.httpStatusCode === 'number' ? $metadata.httpStatusCode : 0;
 };
 
 /** @returns the failure to throw; a JobFailure passes unchanged. The message holds neither address nor key. */
 export const s3Failure = (err: unknown): JobFailure => {
   if (isJobFailure(err)) return err;
-  const [code, status] = [codeOfS3Error(err), typeof err === 'object' && err !== null ? statusOf(err) : 0];
+  const [code, status] = [codeOfS3Error(err), statusOfS3Error(err)];
   if (worthAnotherTry.includes(code)) return storageUnavailable('a result did not reach the result store as it was sent', 1);
   const refusal = refused[code] ?? (status === 403 ? refused['AccessDenied'] : undefined);
   if (refusal !== undefined) return new JobFailure('StorageRefused', refusal);

@@ -2,7 +2,7 @@
 
 import { JobFailure, isJobFailure } from '../../workflows/contract/failures.ts';
 import { OutboundFailed, OutboundRefused, outboundError } from '../outbound/outboundErrors.ts';
-import { codeOfS3Error } from '../storage/s3Failure.ts';
+import { codeOfS3Error, statusOfS3Error } from '../storage/s3Failure.ts';
 
 /** Only the consumer can change these. */
 const refused: Readonly<Record<string, string>> = {
@@ -34,11 +34,6 @@ export const targetUnavailable = (cause: string): JobFailure =>
 
 const targetRefused = (cause: string): JobFailure => new JobFailure('OutputTargetRefused', `the storage of output: ${cause}`);
 
-const statusOf = (err: unknown): number => {
-  const { $metadata } = Object(err) as { readonly $metadata?: { readonly httpStatusCode?: unknown } };
-  return typeof $metadata?.httpStatusCode === 'number' ? $metadata.httpStatusCode : 0;
-};
-
 const ofAnswer = (code: string, status: number): JobFailure => {
   const word = code === '' ? '' : ` (${code})`;
   if (worthAnotherTry.includes(code) || status === 429) return targetUnavailable('it asks to try again');
@@ -51,7 +46,7 @@ const ofAnswer = (code: string, status: number): JobFailure => {
 /** @returns the failure to throw; a JobFailure passes unchanged. The message holds neither address nor key. */
 export const targetFailure = (err: unknown): JobFailure => {
   if (isJobFailure(err)) return err;
-  const status = statusOf(err);
+  const status = statusOfS3Error(err);
   if (status >= 300) return ofAnswer(codeOfS3Error(err), status);
   const known = outboundError(err);
   if (known instanceof OutboundRefused) return targetRefused('its endpoint must not be reached from here: name one with a public address');

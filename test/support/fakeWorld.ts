@@ -119,6 +119,19 @@ export class FakeWorld {
     this.queues = createPlaceQueues({ client, taskQueue, queueOptions, maxJobsOf: () => this.places });
   }
 
+  /** Agents wait before they publish: `begun` resolves once the first one does, `release` lets all go on. */
+  holdPublishing(): { readonly begun: Promise<void>; readonly release: () => void } {
+    const [begun, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    this.script = async (agent) => {
+      await agent.done('stageInputs', { files: 1, bytes: 1 });
+      await agent.done('runAlgorithm', agent.exit());
+      begun.resolve();
+      await released.promise;
+      await agent.done('publishOutputs', { files: 1, bytes: 1 });
+    };
+    return { begun: begun.promise, release: () => released.resolve() };
+  }
+
   /** Makes a pod disappear as a node failure does. */
   lose(pod: PodRef, reason = 'the node is gone'): void {
     const found = this.pods.get(podName(pod));

@@ -109,17 +109,7 @@ describe('a job that makes an asset', () => {
   });
 
   test('makes none when it is stopped while its outputs are published', async () => {
-    let release: () => void = () => undefined;
-    const released = new Promise<void>((resolve) => (release = resolve));
-    let publishing: () => void = () => undefined;
-    const begun = new Promise<void>((resolve) => (publishing = resolve));
-    world.script = async (agent) => {
-      await agent.done('stageInputs', { files: 1, bytes: 1 });
-      await agent.done('runAlgorithm', agent.exit());
-      publishing();
-      await released;
-      await agent.done('publishOutputs', { files: 1, bytes: 1 });
-    };
+    const { begun, release } = world.holdPublishing();
     const { handle, asset } = await start();
     await begun;
     await handle.cancel();

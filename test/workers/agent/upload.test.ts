@@ -23,8 +23,24 @@ const write = async (contents: readonly Buffer[]): Promise<readonly Upload[]> =>
     }),
   );
 
+const depsWith = (done: Map<number, PublishedFile>, patienceMs = 2_000) => ({
+  gateway: harness.gateway,
+  partBytes,
+  patienceMs,
+  done,
+  onPart: () => undefined,
+  onFile: () => undefined,
+});
+
 const upload = async (files: readonly Upload[], patienceMs = 2_000, done = new Map<number, PublishedFile>()) => {
-  await uploadFiles(files, { gateway: harness.gateway, partBytes, patienceMs, done, onPart: () => undefined, onFile: () => undefined });
+  await uploadFiles(files, depsWith(done, patienceMs));
+  return done;
+};
+
+const uploadEncrypted = async (files: readonly Upload[]): Promise<Map<number, PublishedFile>> => {
+  const encryption = { recipient: '02'.repeat(33), secret: '03'.repeat(32), wrapped: '04'.repeat(129) };
+  const done = new Map<number, PublishedFile>();
+  await uploadFiles(files, { ...depsWith(done), encryption });
   return done;
 };
 
@@ -56,10 +72,7 @@ describe('uploadFiles', () => {
       answer(res, 503, { type: 'StorageUnavailable', message: 'away', retryable: true }, { 'retry-after': '0' });
       return true;
     };
-    const encryption = { recipient: '02'.repeat(33), secret: '03'.repeat(32), wrapped: '04'.repeat(129) };
-    const done = new Map<number, PublishedFile>();
-    const deps = { gateway: harness.gateway, partBytes, patienceMs: 2_000, done, onPart: () => undefined, onFile: () => undefined };
-    await uploadFiles(files, { ...deps, encryption });
+    const done = await uploadEncrypted(files);
     const stored = received()!;
     expect(stored.subarray(0, 22).toString()).toBe('age-encryption.org/v1\n');
     expect(stored.includes(content.subarray(0, 32))).toBe(false);
@@ -114,10 +127,7 @@ describe('uploadFiles', () => {
   test('small files that are to be encrypted leave as ciphertext, each in one request', async () => {
     const content = randomBytes(1_000);
     const files = await write([content]);
-    const encryption = { recipient: '02'.repeat(33), secret: '03'.repeat(32), wrapped: '04'.repeat(129) };
-    const done = new Map<number, PublishedFile>();
-    const deps = { gateway: harness.gateway, partBytes, patienceMs: 2_000, done, onPart: () => undefined, onFile: () => undefined };
-    await uploadFiles(files, { ...deps, encryption });
+    const done = await uploadEncrypted(files);
     const stored = received()!;
     expect(stored.subarray(0, 22).toString()).toBe('age-encryption.org/v1\n');
     expect(done.get(0)).toMatchObject({
