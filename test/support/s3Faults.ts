@@ -1,4 +1,7 @@
-/** A way to an S3 server on which chosen requests meet misfortune. Of requests that are passed on nothing changes, so signatures stay good. */
+/**
+ * A way to an S3 server on which chosen requests meet misfortune; to other servers uploads can be held up on it. Of requests
+ * that are passed on nothing changes, so signatures stay good.
+ */
 
 import { createServer, request, type ClientRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -20,15 +23,24 @@ export type Fault =
   /** the first byte of the body arrives as another one */
   | { readonly kind: 'damage' };
 
+/** One request that waits in the middle of its body. */
+export interface HeldUpload {
+  /** resolves once there is one */
+  readonly held: Promise<void>;
+  readonly release: () => void;
+}
+
 /** The way. */
 export interface FaultyWay {
   /** base URL of the server by this way */
   readonly endpoint: string;
   /** The next requests of an operation, one unless `times` says more, meet the fault. */
   next(operation: S3Operation, fault: Fault, times?: number): void;
+  /** The next body of more than so many bytes waits there until it is released; everything else passes. */
+  hold(afterBytes: number): HeldUpload;
   /** faults that were met so far */
   readonly met: () => number;
-  /** bytes of objects and parts that were sent so far, whatever became of them */
+  /** bytes of bodies that were sent so far, whatever became of them */
   readonly sentBytes: () => number;
   /** resolves once a request stalls, or has stalled */
   readonly stalled: () => Promise<void>;
@@ -44,11 +56,18 @@ const operationOf = ({ method = '', url = '' }: IncomingMessage): S3Operation =>
   return method === 'POST' && query.has('uploadId') ? 'CompleteMultipartUpload' : 'other';
 };
 
+interface Hold {
+  readonly afterBytes: number;
+  readonly reached: () => void;
+  readonly released: Promise<void>;
+}
+
 /** Everything of one way. */
 class Way {
   readonly target: URL;
   readonly faults: { readonly operation: S3Operation; readonly fault: Fault }[] = [];
   readonly stalled = Promise.withResolvers<void>();
+  hold: Hold | undefined;
   met = 0;
   sentBytes = 0;
 
@@ -61,6 +80,15 @@ class Way {
     if (at < 0) return undefined;
     this.met += 1;
     return this.faults.splice(at, 1)[0]?.fault;
+  }
+
+  /** @returns the hold for a request that has got so far, once */
+  holdAt(bytes: number): Hold | undefined {
+    const { hold } = this;
+    if (hold === undefined || bytes <= hold.afterBytes) return undefined;
+    this.hold = undefined;
+    hold.reached();
+    return hold;
   }
 }
 
@@ -96,7 +124,7 @@ const passBody = async (way: Way, req: IncomingMessage, outgoing: ClientRequest,
   const { socket } = req;
   let passed = 0;
   for await (const chunk of req as AsyncIterable<Buffer>) {
-    if (req.method === 'PUT') way.sentBytes += chunk.length;
+    way.sentBytes += chunk.length;
     if (fault?.kind === 'damage' && passed === 0) chunk[0] = (chunk[0] ?? 0) ^ 0xff;
     passed += chunk.length;
     if (fault?.kind === 'cut' && passed >= fault.afterBytes) return void socket.destroy();
@@ -104,6 +132,8 @@ const passBody = async (way: Way, req: IncomingMessage, outgoing: ClientRequest,
       way.stalled.resolve();
       return void (await new Promise<void>((resolve) => socket.once('close', () => resolve())));
     }
+    const hold = way.holdAt(passed);
+    if (hold !== undefined) await Promise.race([hold.released, new Promise((resolve) => socket.once('close', resolve))]);
     if (!outgoing.write(chunk)) await new Promise((resolve) => outgoing.once('drain', resolve).once('close', resolve));
   }
   outgoing.end();
@@ -125,6 +155,11 @@ export const openFaultyWay = async (target: string): Promise<FaultyWay> => {
   return {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     next: (operation, fault, times = 1) => void way.faults.push(...Array.from({ length: times }, () => ({ operation, fault }))),
+    hold: (afterBytes) => {
+      const [reached, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      way.hold = { afterBytes, reached: () => reached.resolve(), released: released.promise };
+      return { held: reached.promise, release: () => released.resolve() };
+    },
     met: () => way.met,
     sentBytes: () => way.sentBytes,
     stalled: () => way.stalled.promise,
