@@ -20,6 +20,7 @@ import { runProcess, type RunningProcess } from '../infra/process/lifecycle.ts';
 import { listen, type Listener } from '../infra/process/listen.ts';
 import { createLogger } from '../infra/process/logger.ts';
 import { metricsRoute } from '../infra/process/metrics.ts';
+import { deliveryRefusal } from '../infra/storage/deliveryRefusal.ts';
 import { openStores, uploadsIn } from '../infra/storage/stores.ts';
 import { createOutputTargets } from '../infra/targets/outputTargets.ts';
 import { connectTemporal } from '../infra/temporal/connect.ts';
@@ -105,6 +106,7 @@ const start = async (): Promise<RunningProcess> => {
     manifests: createManifests({ ledger, privateKey: config.C2D_PROVIDER_PRIVATE_KEY, version }),
     assets: ocean,
     outputTargets,
+    deliveryRefusal: deliveryRefusal(config),
     tokens: createTokens({ jwts, ledger, longestSeconds: config.C2D_API_TOKEN_SECONDS }),
     environments: config.C2D_ENVIRONMENTS,
     withdrawals,

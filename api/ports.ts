@@ -179,6 +179,8 @@ export interface ApiDeps {
   /** what clients 4.0 to 5.1 sign is good, too; some of it can be replayed */
   readonly acceptsOlderMessages: boolean;
   readonly outputTargets: OutputTargets;
+  /** @returns why an environment does not take the `output` of a job; null: it does */
+  readonly deliveryRefusal: (question: { readonly environment: ComputeEnvironment; readonly isEncrypted: boolean }) => string | null;
   /** jobs may bring credentials for the registry of their image */
   readonly takesRegistryCredentials: boolean;
   readonly health: Readonly<Record<string, HealthCheck>>;

@@ -71,12 +71,15 @@ export const readQuoteRequest = (body: Body, { environments, chains }: Pick<ApiD
 
 /** Answers the datatokens to order, the provider's fees for them, and the amount to lock. */
 export const initializeCompute = (
-  deps: Pick<ApiDeps, 'assets' | 'environments' | 'withdrawals' | 'chains' | 'takesRegistryCredentials'>,
+  deps: Pick<ApiDeps, 'assets' | 'environments' | 'withdrawals' | 'chains' | 'takesRegistryCredentials' | 'deliveryRefusal'>,
 ): RequestHandler =>
   async function initializeCompute(req, res) {
     const { plain } = requireJsonObject(req);
     const { request, environment } = readQuoteRequest(plain, deps);
-    readSealed(deps.assets, plain);
+    const { target } = readSealed(deps.assets, plain);
+    // clients of this API have no way to encrypt results to a public key
+    const refusal = target === null ? null : deps.deliveryRefusal({ environment, isEncrypted: false });
+    if (refusal !== null) throw new Refusal(400, refusal);
     openRegistryAuth(deps, plain['encryptedDockerRegistryAuth']);
     await requireOffered(deps.withdrawals, environment);
     const { datasets, algorithm, payment } = await deps.assets.quote(request, environment);

@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import type { RequestHandler } from 'express';
 import { isJobFailure } from '../../workflows/contract/failures.ts';
+import type { OutputTarget } from '../../workflows/contract/output.ts';
 import type { PaymentMeans } from '../../workflows/contract/spec.ts';
 import { readJson, requireJsonObject } from '../body.ts';
 import { requireEnvironment, requireOffered } from '../node/environments.ts';
@@ -18,7 +19,10 @@ import { readJobRequest, readOutputTarget, unpaidSpecOf } from './jobRequest.ts'
 import { reasonOf } from './problem.ts';
 import { checkAnswer, jobRequest, type CheckAnswer, type JobRequest, type Reason } from './schemas.ts';
 
-type CheckDeps = Pick<ApiDeps, 'ledger' | 'assets' | 'environments' | 'withdrawals' | 'takesRegistryCredentials' | 'outputTargets'>;
+type CheckDeps = Pick<
+  ApiDeps,
+  'ledger' | 'assets' | 'environments' | 'withdrawals' | 'takesRegistryCredentials' | 'outputTargets' | 'deliveryRefusal'
+>;
 
 interface Question {
   readonly request: JobRequest;
@@ -53,14 +57,28 @@ const judgeMeans = async ({ request, environment }: Question): Promise<{ means: 
   return { means, reasons };
 };
 
-const judgeParts = async (deps: CheckDeps, { request, address, environment }: Question): Promise<readonly Reason[]> => {
+/** May the outputs go elsewhere? Asks nobody there. */
+const judgeDelivery = async (
+  { assets, deliveryRefusal }: CheckDeps,
+  { request, environment }: Question,
+  refuseAsset: () => void,
+): Promise<readonly Reason[]> => {
+  let target: OutputTarget | null = null;
+  const unreadable = await judge('RequestInvalid', () => (target = readOutputTarget(assets, request)));
+  if (target === null) return unreadable;
+  const refusal = deliveryRefusal({ environment, isEncrypted: request.encryption !== undefined });
+  return [...(await judge('RequestInvalid', refuseAsset)), ...(refusal === null ? [] : [reasonOf('RequestInvalid', refusal)])];
+};
+
+const judgeParts = async (deps: CheckDeps, question: Question): Promise<readonly Reason[]> => {
+  const { request, address, environment } = question;
   const { algorithm, datasets, publishOutput, encryption, free } = request;
   const asset = publishOutput ?? null;
   const context = { environment, consumerAddress: address, isFree: free };
   const reasons = await Promise.all([
     judge('RequestInvalid', () => requireAssetOffer(asset, context)),
     judge('RequestInvalid', () => encryption && refuseEncryptedAsset(asset, context)),
-    judge('RequestInvalid', () => readOutputTarget(deps.assets, request) && refuseDeliveredAsset(asset, context)),
+    judgeDelivery(deps, question, () => refuseDeliveredAsset(asset, context)),
     judge('RequestInvalid', () => readAlgorithm(algorithm)),
     judge('RequestInvalid', () => openRegistryAuth(deps, request.encryptedDockerRegistryAuth)),
     ...datasets.map((dataset) => judge('RequestInvalid', () => readDataset(dataset))),

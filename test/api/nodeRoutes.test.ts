@@ -165,6 +165,16 @@ describe('POST initializeCompute', () => {
     expect(quotes).toHaveLength(code === 200 ? 1 : 0);
   });
 
+  test('an output that the environment does not take is refused before anything is ordered', async () => {
+    const { deps, quotes } = aWorld({ environments: priced, deliveryRefusal: ({ environment: { id } }) => `${id} takes none` });
+    const s3Access = { endpoint: 'https://s3.example', bucket: 'mine', objectKey: 'a/', accessKeyId: 'a', secretAccessKey: 'b' };
+    const sealed = Buffer.from(Buffer.from(JSON.stringify({ remoteStorage: { type: 's3', s3Access } })).toReversed()).toString('hex');
+    const body = aBody({ environment: 'large', payment: { chainId: 1, token: escrowAddress } });
+    const response = await post(createApp(deps), path, { ...body, output: sealed });
+    expect([response.status, response.body.error, quotes]).toEqual([400, 'large takes none', []]);
+    expect((await post(createApp(deps), path, body)).status).toBe(200);
+  });
+
   /** the body as ocean.js 8.6.2 builds it */
   const aBody = (over: Record<string, unknown> = {}): Record<string, unknown> => ({
     datasets: [{ documentId: aDid(), serviceId: 'access' }],

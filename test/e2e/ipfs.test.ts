@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
-import type { JobDetails } from '../../api/v1/schemas.ts';
+import type { CheckAnswer, JobDetails } from '../../api/v1/schemas.ts';
+import { encryptTo } from '../../infra/ocean/ecies.ts';
 import type { Envelope, ManifestStatement } from '../../workflows/contract/manifest.ts';
 import { eventually } from '../support/heldJobs.ts';
 import { openIpfsNode, type IpfsTestNode } from '../support/ipfs.ts';
-import { awaitEnd, publishDataset, startRawJob } from '../support/jobs.ts';
+import { aContainer, awaitEnd, publishDataset, startRawJob } from '../support/jobs.ts';
+import { asRemoteStorage } from '../support/outputs.ts';
 import { useOwnStack } from '../support/ownStack.ts';
 import { withTemporal } from '../support/traces.ts';
 
@@ -35,6 +37,35 @@ const pinsOf = async ({ client }: IpfsTestNode): Promise<readonly string[]> => {
 };
 
 describe('IPFS', () => {
+  test('takes no outputs for a bucket of the consumer unless they are encrypted to a key, and the dry run says so with the same words', async () => {
+    const { scene, parts } = own();
+    const access = {
+      region: 'r',
+      bucket: 'mine',
+      objectKey: 'results/',
+      accessKeyId: 'a',
+      secretAccessKey: 'b',
+      pathStyle: true,
+      aesKey: null,
+    };
+    const output = asRemoteStorage({ endpoint: 'https://s3.example.org', ...access });
+    const algorithm = { meta: { rawcode: '1', container: aContainer(scene.stack.nodeImage) } };
+    const start = scene.consumer.freeComputeStart({ environment: 'ipfs', datasets: [], algorithm, output });
+    const refusal = await start.then(
+      () => 'none',
+      (err: Error) => err.message,
+    );
+    expect(refusal).toMatch(/environment ipfs keeps outputs in IPFS until they are delivered/);
+
+    const { nodePublicKey } = (await (await fetch(parts.apiUrl)).json()) as { nodePublicKey: string };
+    const sealed = encryptTo(nodePublicKey, Buffer.from(JSON.stringify(output)));
+    const headers = { authorization: `Bearer ${await scene.consumer.generateAuthToken()}`, 'content-type': 'application/json' };
+    const body = JSON.stringify({ environment: 'ipfs', free: true, algorithm, output: sealed });
+    const answer = (await (await fetch(`${parts.apiUrl}/api/v1/checks`, { method: 'POST', headers, body })).json()) as CheckAnswer;
+    expect(answer.reasons.map(({ code }) => code)).toEqual(['RequestInvalid']);
+    expect(refusal).toContain(answer.reasons[0]?.cause);
+  });
+
   test(
     'a dataset that lies in IPFS is computed on, the results are found there by their CIDs, and go when their owner says so',
     async () => {

@@ -36,7 +36,7 @@ import { runProcess, type RunningProcess } from '../../infra/process/lifecycle.t
 import { listen } from '../../infra/process/listen.ts';
 import { createLogger } from '../../infra/process/logger.ts';
 import { metricsRoute } from '../../infra/process/metrics.ts';
-import { storesOf } from '../../infra/storage/config.ts';
+import { deliveryRefusal } from '../../infra/storage/deliveryRefusal.ts';
 import { openStores, uploadsIn, type ResultStores } from '../../infra/storage/stores.ts';
 import { createOutputTargets, type OutputTargets } from '../../infra/targets/outputTargets.ts';
 import { connectTemporal, connectionOptions, createDataConverter, failureConverterPath } from '../../infra/temporal/connect.ts';
@@ -152,14 +152,14 @@ const joinWebhooks = ({ ledger, webhooks, registry }: Adapters): PostWebhookDeps
   }),
 });
 
-/** @throws JobFailure for storage of the consumer's that does not take outputs now: nothing is started then */
-const requireTarget = async ({ ledger, outputTargets, config }: Adapters, spec: JobSpec, storage: string): Promise<void> => {
-  const store = storesOf(config).find(({ name }) => name === storage);
-  if (store?.kind === 'ipfs' && spec.encryption === undefined)
-    throw new JobFailure(
-      'RequestInvalid',
-      `environment ${spec.environmentId} keeps outputs in IPFS until they are delivered, where whoever learns their CID can read them: leave out output, encrypt to a public key, or choose another environment`,
-    );
+/** @throws JobFailure for an environment, or storage of the consumer's, that does not take outputs now: nothing is started then */
+const requireTarget = async (
+  { ledger, outputTargets, config }: Adapters,
+  spec: JobSpec,
+  environment: ComputeEnvironment,
+): Promise<void> => {
+  const refusal = deliveryRefusal(config)({ environment, isEncrypted: spec.encryption !== undefined });
+  if (refusal !== null) throw new JobFailure('RequestInvalid', refusal);
   const target = await ledger.readOutputTarget(spec.jobId);
   if (target !== null) await outputTargets.probe(target, spec.jobId);
 };
@@ -187,7 +187,7 @@ const joinActivities = (adapters: Adapters): ActivityDeps => {
         if (admission.status === 'rejected') throw admission.reason;
         if (funds.status === 'rejected') throw funds.reason;
         // nobody whose orders are not good has anything sent anywhere
-        if (spec.deliversOutputs === true) await requireTarget(adapters, spec, environment.storage);
+        if (spec.deliversOutputs === true) await requireTarget(adapters, spec, environment);
         return { ...admission.value, store: environment.storage };
       },
     },

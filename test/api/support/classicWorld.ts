@@ -89,6 +89,7 @@ const depsOf = (world: World, opened: TestLedger, over: Partial<ClassicDeps>): C
   rates: createRates({ perIpPerMinute: 0, perAddressPerMinute: 0, trustedProxies: [] }),
   acceptsOlderMessages: false,
   outputTargets: { probe: async () => undefined },
+  deliveryRefusal: () => null,
   takesRegistryCredentials: true,
   chains: [{ chainId: 8996, feeToken: world.chain.contracts.ocean }],
   limits: { jsonBytes: 1024 ** 2, encryptBytes: 26 * 1024 ** 2 },

@@ -347,6 +347,7 @@ export const aWorld = (over: Partial<ApiDeps> = {}) => {
     rates: createRates({ perIpPerMinute: 0, perAddressPerMinute: 0, trustedProxies: [] }),
     acceptsOlderMessages: false,
     outputTargets: { probe: async () => undefined },
+    deliveryRefusal: () => null,
     takesRegistryCredentials: true,
     limits: { jsonBytes: 1024 ** 2, encryptBytes: 1024 ** 2 },
     health: { ledger: async () => undefined },

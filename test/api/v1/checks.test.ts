@@ -1,6 +1,10 @@
+import { z } from 'zod';
 import type { CheckAnswer } from '../../../api/v1/schemas.ts';
+import { storageKeys } from '../../../infra/storage/config.ts';
+import { deliveryRefusal } from '../../../infra/storage/deliveryRefusal.ts';
 import { JobFailure } from '../../../workflows/contract/failures.ts';
 import { aTransaction, aDid, anAdmission, aSpec } from '../../support/builders.ts';
+import { aWallet } from '../support/consumer.ts';
 import { aRequest, openCaller, openSurface, problemIn, startOne, type Caller, type Surface } from './support/surface.ts';
 
 let surface: Surface;
@@ -97,6 +101,27 @@ describe('POST /api/v1/checks', () => {
       surface.reasons.push(new JobFailure('AccessDenied', 'Access denied'));
       expect(codes(await check({ output }))).toEqual(['AccessDenied']);
       expect(surface.targets.probed).toEqual([]);
+    });
+
+    test('tells at once that an environment which keeps results in IPFS takes outputs only encrypted to a key', async () => {
+      const ipfs = { name: 'default', kind: 'ipfs', readableByCid: true, nodes: [{ url: 'http://node.example' }] };
+      const own = await openSurface({
+        deliveryRefusal: deliveryRefusal(z.object(storageKeys).parse({ C2D_STORES: JSON.stringify([ipfs]) })),
+      });
+      try {
+        const caller = await openCaller(own);
+        const ask = async (over: object) =>
+          (await caller.call('/api/v1/checks', { method: 'POST', body: aRequest({ resources: [{ id: 'cpu', amount: 99 }], ...over }) }))
+            .body as CheckAnswer;
+        const { reasons } = await ask({ output });
+        expect(reasons.map(({ code }) => code)).toEqual(['NotEnoughResources', 'RequestInvalid']);
+        expect(reasons[1]?.cause).toMatch(/^environment small keeps outputs in IPFS until they are delivered, .* encrypt to a public key/);
+        expect(JSON.stringify(reasons)).not.toMatch(/hunter2|example/);
+        for (const over of [{}, { output, encryption: { recipient: aWallet().signingKey.compressedPublicKey } }])
+          expect(codes(await ask(over))).toEqual(['NotEnoughResources']);
+      } finally {
+        await own.close();
+      }
     });
 
     test.each([
