@@ -1,4 +1,4 @@
-import { activityInfo, cancellationSignal } from '@temporalio/activity';
+import { activityInfo, cancellationDetails, cancellationSignal, heartbeat, log } from '@temporalio/activity';
 import type { Readable } from 'node:stream';
 import { isJobFailure } from '../workflows/contract/failures.ts';
 import type { PodRef } from '../workflows/contract/job.ts';
@@ -59,6 +59,8 @@ export interface DeliverOutputsDeps {
         readonly signal?: AbortSignal | undefined;
       },
     ): Promise<{ readonly sizeBytes: number; readonly sha256: string }>;
+    /** Ends an upload that nobody will go on with. */
+    abandon(parcel: Pick<Parcel, 'target' | 'jobId'>, uploadId: string): Promise<void>;
   };
   readonly records: {
     /** Says more about the state that a job is in; never moves it backward. */
@@ -90,9 +92,34 @@ const reasonOf = (err: unknown): string =>
     ? `${err.message}; it is tried again`
     : 'delivering the outputs met an unexpected error of the platform; it is tried again';
 
+/** Whether this was the last attempt, as far as it knows: a failure is final, or leaves no time for another one. */
+const isGivenUp = (err: unknown): boolean => {
+  const cancelled = cancellationDetails();
+  // the end of a worker is no end of the delivery
+  if (cancelled !== undefined && (cancelled.cancelRequested || cancelled.notFound || cancelled.timedOut)) return true;
+  if (isJobFailure(err) && err.retryAfterSeconds === undefined) return true;
+  const { scheduledTimestampMs, scheduleToCloseTimeoutMs } = activityInfo();
+  const pauseSeconds = isJobFailure(err) ? (err.retryAfterSeconds ?? 0) : 0;
+  return Date.now() + pauseSeconds * 1_000 >= scheduledTimestampMs + scheduleToCloseTimeoutMs;
+};
+
+/** Best effort: what cannot be ended is left to the rules of the bucket. */
+const abandon = async (
+  { outputTargets }: DeliverOutputsDeps,
+  parcel: Pick<Parcel, 'target' | 'jobId'>,
+  uploadId: string,
+): Promise<void> => {
+  try {
+    await outputTargets.abandon(parcel, uploadId);
+  } catch (err) {
+    log.warn('an upload to storage that a request named was given up and could not be ended', { cause: (err as Error).message });
+  }
+};
+
 /**
  * Takes the outputs of a job from the environment's store to the storage that its consumer has named: afterwards they are
- * there, verified, and the ledger says so. Safe to repeat, at any point and from any process.
+ * there, verified, and the ledger says so. Safe to repeat, at any point and from any process. An attempt that knows itself
+ * to be the last one ends its upload when it fails.
  */
 export const deliverOutputs = (deps: DeliverOutputsDeps) =>
   async function deliverOutputs(pod: PodRef): Promise<void> {
@@ -102,13 +129,18 @@ export const deliverOutputs = (deps: DeliverOutputsDeps) =>
     const order = await deliveries.readDeliveryOrder(jobId);
     if (order === null || order.delivery.state === 'delivered') return;
     let progress = resumedProgress();
-    const onProgress = (news: Progress): void => void (progress = news);
+    const onProgress = (news: Progress): void => {
+      // an upload that nobody remembers is begun anew, and left
+      if (news.uploadId !== progress?.uploadId) heartbeat(news);
+      progress = news;
+    };
     try {
       await tell('the outputs are on their way to the storage that the request named');
       const following = { resumed: progress, onProgress, signal: cancellationSignal() };
       const deliver = () => outputTargets.deliver(parcelOf(jobId, order, deps.published), following);
       await deliveries.recordDelivery(jobId, await keepAlive(deliver, () => progress));
     } catch (err) {
+      if (progress !== undefined && isGivenUp(err)) await abandon(deps, { target: order.target, jobId }, progress.uploadId);
       await tell(reasonOf(err));
       throw err;
     }

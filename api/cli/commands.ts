@@ -10,7 +10,7 @@ import { download, fileNameOf } from './download.ts';
 import { Exit, exits, usageError, type ExitCode } from './exits.ts';
 import { awaitEnd, readLog } from './follow.ts';
 import { readJob, type JobOptions, type RequestBody } from './jobFile.ts';
-import { checkFiles, readManifestFile, verifyManifest } from './manifest.ts';
+import { checkArchive, checkFiles, readManifestFile, verifyManifest } from './manifest.ts';
 import { openArchive, readArchiveKey } from './decryptArchive.ts';
 import { readServiceKey, sealOutput, sealRegistryAuth } from './sealedFiles.ts';
 import type { Session } from './session.ts';
@@ -221,17 +221,23 @@ const fetchManifest = async (context: CommandContext, { id, results, folder }: M
 export interface VerifyOptions {
   /** folder with the files; absent: only the signature is checked */
   readonly results?: string;
+  /** the archive from a bucket of `output`; absent: it is not looked at */
+  readonly archive?: string;
   /** address of who must have signed; absent: whom the manifest names */
   readonly provider?: string;
 }
 
 /** Asks nobody: what is checked is here, and the key is in the signature. */
-export const verify = async (context: CommandContext, manifest: string, { results, provider }: VerifyOptions): Promise<ExitCode> => {
+export const verify = async (context: CommandContext, manifest: string, options: VerifyOptions): Promise<ExitCode> => {
+  const { results, archive, provider } = options;
   const { signer, statement } = verifyManifest(await readManifestFile(manifest), provider);
-  const files = results === undefined ? [] : await checkFiles(statement, results);
+  const files = [
+    ...(results === undefined ? [] : await checkFiles(statement, results)),
+    ...(archive === undefined ? [] : [await checkArchive(statement, archive)]),
+  ];
   const { job, consumer } = statement.predicate;
   tell(context, { job: job.id, consumer, signer, files }, verifiedText(statement, signer, files));
-  return files.every(({ verdict }) => verdict === 'good') ? exits.ok : exits.notGenuine;
+  return files.every(({ verdict }) => verdict === 'good' || verdict === 'archived') ? exits.ok : exits.notGenuine;
 };
 
 /** Where decrypted files go. */

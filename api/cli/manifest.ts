@@ -29,6 +29,7 @@ const statementShape = z.looseObject({
     job: z.looseObject({ id: z.string() }),
     provider: z.looseObject({ address: z.string() }),
     outputs: z.array(z.looseObject({ index: z.number().int(), name: z.string(), sizeBytes: z.number(), sha256: digest })),
+    archive: z.looseObject({ name: z.string(), sizeBytes: z.number(), sha256: digest }).optional(),
   }),
 });
 
@@ -88,12 +89,13 @@ export const verifyManifest = (text: string, provider?: string): VerifiedManifes
   return { signer, statement };
 };
 
-/** How one file is. */
+/** How one file is; `archived`: not there, and it need not be, because the outputs went elsewhere as one archive. */
 export interface CheckedFile {
-  readonly index: number;
+  /** null: the archive */
+  readonly index: number | null;
   readonly name: string;
   readonly file: string;
-  readonly verdict: 'good' | 'missing' | 'different';
+  readonly verdict: 'good' | 'missing' | 'different' | 'archived';
 }
 
 const verdictOf = async (
@@ -113,9 +115,17 @@ export const checkFiles = async ({ predicate }: ManifestStatement, folder: strin
   const checked: CheckedFile[] = [];
   for (const output of predicate.outputs) {
     const file = path.join(folder, fileNameOf(output));
-    checked.push({ index: output.index, name: output.name, file, verdict: await verdictOf(file, output) });
+    const verdict = await verdictOf(file, output);
+    const isElsewhere = verdict === 'missing' && output.type === 'output' && predicate.archive !== undefined;
+    checked.push({ index: output.index, name: output.name, file, verdict: isElsewhere ? 'archived' : verdict });
   }
   return checked;
+};
+
+/** Compares a file with the archive in which the outputs went elsewhere. @throws Exit `notGenuine` where they did not */
+export const checkArchive = async ({ predicate: { archive } }: ManifestStatement, file: string): Promise<CheckedFile> => {
+  if (archive === undefined) throw notGenuine('it tells of no archive: the outputs of this job were delivered nowhere');
+  return { index: null, name: archive.name, file, verdict: await verdictOf(file, archive) };
 };
 
 /** @throws Exit `usage` */

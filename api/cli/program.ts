@@ -134,6 +134,7 @@ const addOfflineCommands = (program: Command, run: Run): void => {
     .description('is this manifest genuine, and are the files what it says? Needs neither key nor service')
     .argument('<manifest>', 'as `c2d results --output` has written it')
     .option('-r, --results <folder>', 'compare the files of this folder')
+    .option('-a, --archive <file>', 'compare this archive, as it lay in your bucket')
     .option('-p, --provider <address>', 'who must have signed; without it, whoever the manifest names', readAddress)
     .addHelpText(
       'after',

@@ -4,11 +4,13 @@ import { createHash } from 'node:crypto';
 import {
   manifestPredicateType,
   statementType,
+  type ManifestArchive,
   type ManifestAsset,
   type ManifestImage,
   type ManifestPredicate,
   type ManifestStatement,
 } from '../../workflows/contract/manifest.ts';
+import type { Delivery } from '../../workflows/contract/output.ts';
 import type { AlgorithmContainer, AssetSnapshot } from '../../workflows/contract/spec.ts';
 import type { ManifestFacts } from '../ledger/manifests.ts';
 import { imageReference } from '../pods/algorithmCommand.ts';
@@ -43,9 +45,17 @@ const imageOf = (container: AlgorithmContainer, ran: string | null): ManifestIma
   return { reference, promised: /@(sha256:[0-9a-f]{64})$/.exec(reference)?.[1] ?? null, ran };
 };
 
+/** @returns undefined unless the outputs have arrived elsewhere */
+const archiveOf = (delivery: Delivery | null): ManifestArchive | undefined => {
+  if (delivery?.state !== 'delivered' || delivery.sizeBytes === null || delivery.sha256 === null) return undefined;
+  const { key, isEncrypted, sizeBytes, sha256 } = delivery;
+  return { name: key.slice(key.lastIndexOf('/') + 1), encrypted: isEncrypted, sizeBytes, sha256 };
+};
+
 const predicateOf = (facts: ManifestFacts, { address, version }: Maker): ManifestPredicate => {
   const { row, admission, staged, image, publishedAtMs, endedAtMs } = facts;
   const directoryCid = row.results[0]?.directoryCid;
+  const archive = archiveOf(row.delivery);
   return {
     job: {
       id: row.jobId,
@@ -77,6 +87,7 @@ const predicateOf = (facts: ManifestFacts, { address, version }: Maker): Manifes
       ...(cid !== undefined && { cid }),
     })),
     ...(directoryCid !== undefined && { outputsCid: directoryCid }),
+    ...(archive !== undefined && { archive }),
   };
 };
 

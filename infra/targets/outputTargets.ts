@@ -9,6 +9,8 @@ export interface OutputTargets {
   probe(target: OutputTarget, jobId: string): Promise<void>;
   /** After the call the archive is in the target, verified. The same parcel is the same archive: what is there is not sent again. */
   deliver(parcel: Parcel, following: Following): Promise<Delivered>;
+  /** Ends an upload that nobody will go on with; one that is over is none. */
+  abandon(parcel: Pick<Parcel, 'target' | 'jobId'>, uploadId: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -19,6 +21,7 @@ export const createOutputTargets = (deps: TargetsDeps): OutputTargets => {
   return {
     probe: async (target, jobId) => (await open()).probe(target, jobId),
     deliver: async (parcel, following) => (await open()).deliver(parcel, following),
+    abandon: async (parcel, uploadId) => (await open()).abandon(parcel, uploadId),
     close: async () => (await opened)?.close(),
   };
 };

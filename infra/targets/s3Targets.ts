@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import {
+  AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
   DeleteObjectCommand,
@@ -74,6 +75,9 @@ export const createS3Targets = ({ outbound, publicKey }: TargetsDeps) => {
      */
     deliver: (parcel: Parcel, following: Following): Promise<Delivered> =>
       translateErrors(() => deliver({ place: placeOf(parcel.target, parcel.jobId), parcel, iv }, following)),
+    /** Ends an upload that nobody will go on with: the bucket keeps, and bills, nothing of it. One that is over is none. */
+    abandon: ({ target, jobId }: Pick<Parcel, 'target' | 'jobId'>, uploadId: string): Promise<void> =>
+      translateErrors(() => abandon(placeOf(target, jobId), uploadId)),
     close: (): Promise<void> => agent.destroy(),
   };
 };
@@ -105,6 +109,16 @@ const probe = async ({ client, bucket, key }: Place): Promise<void> => {
   await client.send(new PutObjectCommand({ ...object, Body: '' }));
   await client.send(new HeadObjectCommand(object));
   await client.send(new DeleteObjectCommand(object));
+};
+
+/** Whoever gives up has no time to wait for storage that does not answer; milliseconds. */
+const abandonPatienceMs = 5_000;
+
+const abandon = async ({ client, bucket, key }: Place, uploadId: string): Promise<void> => {
+  const command = new AbortMultipartUploadCommand({ Bucket: bucket, Key: key, UploadId: uploadId });
+  await client.send(command, { abortSignal: AbortSignal.timeout(abandonPatienceMs) }).catch((err: unknown) => {
+    if (codeOfS3Error(err) !== 'NoSuchUpload') throw err;
+  });
 };
 
 interface Delivery {

@@ -1,6 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import { createDecipheriv, createHash, randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
+import type { Info } from '@temporalio/activity';
+import { ActivityCancellationDetails } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { deliverOutputs, type DeliverOutputsDeps } from '../../activities/deliverOutputs.ts';
 import { createOutputTargets, type OutputTargets } from '../../infra/targets/outputTargets.ts';
@@ -11,6 +13,7 @@ import { askedDelivery, type OutputTarget } from '../../workflows/contract/outpu
 import { aJobId } from '../support/builders.ts';
 import { aTarget, bucketOf, unpack } from '../support/outputs.ts';
 import { openS3Server } from '../support/s3.ts';
+import { openFaultyWay, type FaultyWay } from '../support/s3Faults.ts';
 
 const publicKey = `0x03${'5a'.repeat(32)}`;
 const timeouts = { connectTimeoutMs: 2_000, headersTimeoutMs: 10_000, idleTimeoutMs: 10_000 };
@@ -58,11 +61,18 @@ const aJob = (target: OutputTarget) => {
       },
     },
     published: { read: async ({ n }) => Readable.from(bytesOf(n)) },
-    outputTargets: targets,
+    outputTargets: { ...targets },
     records: { recordProgress: async ({ status, reason }) => void world.reasons.push(`${status} ${reason}`) },
   };
-  const run = async (heartbeatDetails?: unknown) => {
-    const environment = new MockActivityEnvironment({ heartbeatDetails });
+  /** @param about of the attempt; there is time for many, unless it says otherwise */
+  const run = async (
+    heartbeatDetails?: unknown,
+    about: Partial<Info> = {},
+    act: (environment: MockActivityEnvironment) => void = () => undefined,
+  ) => {
+    const times = { scheduledTimestampMs: Date.now(), scheduleToCloseTimeoutMs: 3_600_000 };
+    const environment = new MockActivityEnvironment({ ...times, heartbeatDetails, ...about });
+    act(environment);
     const failure: unknown = await environment.run(deliverOutputs(deps), pod).then(
       () => undefined,
       (err: unknown) => err,
@@ -169,6 +179,62 @@ describe('deliverOutputs', () => {
     for (const secret of [target.secretAccessKey, target.accessKeyId, new URL(target.endpoint).port, 'results/'])
       expect(told).not.toContain(secret);
     expect(world.delivered).toEqual([]);
+  });
+
+  describe('that is given up', () => {
+    let way: FaultyWay;
+    beforeEach(async () => void (way = await openFaultyWay(server.endpoint)));
+    afterEach(() => way.close());
+    const stuck = () => aJob(aTarget(server, { endpoint: way.endpoint }));
+    const uploads = () => bucketOf(server).uploads();
+    const cancelStalled =
+      (details: ConstructorParameters<typeof ActivityCancellationDetails>[0]) => (environment: MockActivityEnvironment) => {
+        way.next('UploadPart', { kind: 'stall', afterBytes: 1 });
+        void way.stalled().then(() => environment.cancel('CANCELLED', new ActivityCancellationDetails(details)));
+      };
+
+    test('leaves no part in a bucket that refuses the end of it', async () => {
+      const { run } = stuck();
+      way.next('CompleteMultipartUpload', { kind: 'refuse', status: 403, code: 'AccessDenied' });
+      expect(await run()).toMatchObject({ type: 'OutputTargetRefused' });
+      expect([way.met(), await uploads()]).toEqual([1, 0]);
+    });
+
+    test('leaves no part where there is no time for another attempt', async () => {
+      const { run, world } = stuck();
+      world.breaksAt = 10 * 1024 ** 2;
+      expect(await run(undefined, { scheduleToCloseTimeoutMs: 4_000 })).toMatchObject({ type: 'StorageUnavailable', retryAfterSeconds: 5 });
+      expect(await uploads()).toBe(0);
+    });
+
+    test('leaves no part when the job waits for it no more', async () => {
+      expect(await stuck().run(undefined, {}, cancelStalled({ notFound: true }))).toBeDefined();
+      expect([way.met(), await uploads()]).toEqual([1, 0]);
+    });
+
+    test('by its worker alone, which ends, is gone on with', async () => {
+      const { run, deps, world } = stuck();
+      const first = await uploadOf(deps, () => run(undefined, {}, cancelStalled({ workerShutdown: true })));
+      expect(await uploads()).toBe(1);
+      const [uploadId] = first.uploadIds;
+      expect([...(await uploadOf(deps, () => run({ uploadId, bytes: 0 }))).uploadIds]).toEqual([uploadId]);
+      expect([await uploads(), world.delivered.length]).toEqual([0, 1]);
+    });
+
+    test('is told as what it met, also where the storage does not let it be ended', async () => {
+      const { run, deps } = stuck();
+      Object.assign(deps.outputTargets, { abandon: () => Promise.reject(new Error('it does not answer')) });
+      way.next('CompleteMultipartUpload', { kind: 'refuse', status: 403, code: 'AccessDenied' });
+      expect(await run()).toMatchObject({ type: 'OutputTargetRefused' });
+      expect(await uploads()).toBe(1);
+    });
+  });
+
+  test('remembers an upload from its first moment', async () => {
+    const { run } = aJob(aTarget(server));
+    const beats: unknown[] = [];
+    await run(undefined, {}, (environment) => void environment.on('heartbeat', (details) => beats.push(details)));
+    expect(beats[0]).toEqual({ uploadId: expect.any(String) as string, bytes: 0 });
   });
 
   test('does nothing for a job that published nothing', async () => {

@@ -206,6 +206,7 @@ export class FakeWorld {
           if (failure !== undefined) throw failure;
           return { sizeBytes: 1, sha256: 'a'.repeat(64) };
         },
+        abandon: async () => undefined,
       },
       manifests: { manifestOf: async (jobId) => void this.manifests.push(jobId) },
       selfTests: {

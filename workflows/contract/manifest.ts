@@ -55,6 +55,17 @@ export interface ManifestOutput {
   readonly cid?: string;
 }
 
+/** The one file in which outputs went to storage of the consumer's own. */
+export interface ManifestArchive {
+  /** last part of its key: where it lies is nobody's business to whom the manifest is shown */
+  readonly name: string;
+  /** with an AES key of the request */
+  readonly encrypted: boolean;
+  /** as it was stored there */
+  readonly sizeBytes: number;
+  readonly sha256: string;
+}
+
 /** What happened. Times are ISO 8601, UTC. */
 export interface ManifestPredicate {
   readonly job: {
@@ -86,6 +97,8 @@ export interface ManifestPredicate {
   readonly outputs: readonly ManifestOutput[];
   /** CID of a directory with all outputs; absent where results are not kept in IPFS */
   readonly outputsCid?: string;
+  /** absent where the outputs are results here */
+  readonly archive?: ManifestArchive;
 }
 
 /** An in-toto Statement v1. */

@@ -538,6 +538,47 @@ describe('verify', () => {
     expect([exit, stderr]).toEqual([6, expect.stringMatching(message)]);
   });
 
+  describe('of outputs that were delivered as one archive', () => {
+    const archived = async (name: string) => {
+      const { output, manifest } = await fetched(name);
+      const { payload } = JSON.parse(await readFile(manifest, 'utf8')) as Envelope;
+      const statement = JSON.parse(Buffer.from(payload, 'base64').toString()) as ManifestStatement;
+      const archive = path.join(folder, `${name}.tar`);
+      await writeFile(archive, 'an archive');
+      const sha256 = createHash('sha256').update('an archive').digest('hex');
+      const predicate = { ...statement.predicate, archive: { name: 'mine.tar', encrypted: false, sizeBytes: 10, sha256 } };
+      await writeFile(manifest, JSON.stringify(signStatement({ ...statement, predicate }, manifestKey)));
+      return { output, manifest, archive };
+    };
+
+    test('tells that the archive is what arrived, and misses no file that is in it', async () => {
+      const { output, manifest, archive } = await archived('delivered');
+      await rm(path.join(output, 'a.csv'));
+      const { code: exit, stdout } = await verify(manifest, '-r', output, '--archive', archive);
+      expect(exit).toBe(0);
+      for (const text of [`archived     ${path.join(output, 'a.csv')}`, `good         ${archive}`]) expect(stdout).toContain(text);
+      await writeFile(path.join(output, 'nested%2Fb'), 'changed');
+      expect((await verify(manifest, '-r', output)).code).toBe(6);
+    });
+
+    test.each<[string, (archive: string) => Promise<void>, string]>([
+      ['changed', (archive) => writeFile(archive, 'an archivE'), 'different    '],
+      ['longer', (archive) => writeFile(archive, 'an archive '), 'different    '],
+      ['missing', (archive) => rm(archive), 'missing      '],
+    ])('an archive that is %s is exit code 6', async (what, spoil, verdict) => {
+      const { manifest, archive } = await archived(`archive-${what}`);
+      await spoil(archive);
+      const { code: exit, stdout } = await verify(manifest, '-a', archive);
+      expect([exit, stdout]).toEqual([6, expect.stringContaining(`${verdict}${archive}`)]);
+    });
+
+    test('an archive of which the manifest does not tell is exit code 6', async () => {
+      const { output, manifest } = await fetched('here');
+      const { code: exit, stderr } = await verify(manifest, '-a', path.join(output, 'a.csv'));
+      expect([exit, stderr]).toEqual([6, expect.stringMatching(/tells of no archive/)]);
+    });
+  });
+
   test('a manifest that is not there is a mistake of the caller', async () => {
     expect((await verify(path.join(folder, 'nowhere'))).code).toBe(2);
     expect((await verify(path.join(folder, 'nowhere'), '-p', 'me')).code).toBe(2);

@@ -26,10 +26,18 @@ const results: readonly ResultEntry[] = [
   { index: 1, filename: 'algorithm.log', filesize: 0, type: 'algorithmLog', n: 1, sha256: digestOf('') },
 ];
 const staged: readonly StagedFile[] = [{ path: 'inputs/abc/0', role: 'input', sizeBytes: 3, sha256: digestOf('abc') }];
+const aTarget = {
+  ...{ endpoint: 'https://s3.example', region: 'r', bucket: 'a-bucket', objectKey: 'k/', pathStyle: true, aesKey: 'ab'.repeat(32) },
+  ...{ accessKeyId: 'hunter2', secretAccessKey: 'hunter2' },
+};
 const ran = `sha256:${'7'.repeat(64)}`;
 
 /** A job that has ended with results. */
-const endedJob = async (over: Parameters<typeof aSpec>[0] = {}, image: string | null = ran): Promise<string> => {
+const endedJob = async (
+  over: Parameters<typeof aSpec>[0] = {},
+  image: string | null = ran,
+  beforeEnd: (jobId: string) => Promise<void> = async () => undefined,
+): Promise<string> => {
   const { ledger } = opened;
   const spec = aSpec({ datasets: [aDatasetRequest(), aDatasetRequest()], ...over });
   const { jobId } = spec;
@@ -40,6 +48,7 @@ const endedJob = async (over: Parameters<typeof aSpec>[0] = {}, image: string | 
   if (image !== null) await ledger.recordImage({ jobId, podAttempt: 1, image });
   await ledger.recordProgress({ jobId, podAttempt: 1, status: 40, reason: 'runs', algorithmStartedAtMs: 1_000 });
   await ledger.recordResults({ jobId, podAttempt: 1, results });
+  await beforeEnd(jobId);
   const end = { status: 82, reason: 'exit code 3', exitCode: 3, oomKilled: false };
   await ledger.recordJob({
     jobId,
@@ -152,6 +161,28 @@ describe('a manifest', () => {
     expect(predicate.outputsCid).toBe('bafydirectory');
     const elsewhere = statementOf(facts, { address: '0x', version: '1' }).predicate;
     expect(canonicalJson(elsewhere)).not.toMatch(/cid"/i);
+  });
+
+  test.each([
+    ['results/of/may.tar', 'may.tar'],
+    ['may.tar', 'may.tar'],
+    ['results/', /^outputs-[0-9a-f]{32}\.tar$/],
+  ])('names the archive in which outputs went to %s, with size and digest, and not where it lies', async (objectKey, name) => {
+    const output = { ...aTarget, objectKey };
+    const delivered = { sizeBytes: 10, sha256: digestOf('archive') };
+    const jobId = await endedJob({ output, deliversOutputs: true }, ran, (id) => opened.ledger.recordDelivery(id, delivered));
+    const statement = statementIn((await manifestsWith().manifestOf(jobId))!);
+    expect(statement.predicate.archive).toEqual({ name: expect.stringMatching(name) as string, encrypted: true, ...delivered });
+    expect(statement.predicate.outputs).toHaveLength(2);
+    expect(statement.subject).toHaveLength(2);
+    expect(JSON.stringify(statement)).not.toMatch(/s3\.example|results\/of|hunter2|a-bucket/);
+  });
+
+  test('names no archive where none arrived', async () => {
+    for (const over of [{}, { output: aTarget, deliversOutputs: true as const }]) {
+      const jobId = await endedJob(over);
+      expect(statementIn((await manifestsWith().manifestOf(jobId))!).predicate).not.toHaveProperty('archive');
+    }
   });
 
   test('waits for an image that its node tells only after the end, for a while', async () => {
