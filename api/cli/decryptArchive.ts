@@ -5,16 +5,16 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { archiveIv } from '../../workflows/contract/output.ts';
 import { Exit, exits, usageError } from './exits.ts';
 
 const headerBytes = 512;
 const magicAt = 257;
-const ivBytes = 16;
 
 /** With what an archive was encrypted. */
 export interface ArchiveKey {
   readonly key: Buffer;
-  readonly iv: Buffer;
+  readonly iv: Uint8Array;
 }
 
 /**
@@ -28,7 +28,7 @@ export const readArchiveKey = async (file: string, publicKey: string): Promise<A
   });
   const key = Buffer.from(text.trim().replace(/^0x/, ''), 'hex');
   if (key.length !== 32) throw usageError(`${file} holds no key of 64 hex digits`);
-  return { key, iv: Buffer.from(publicKey.replace(/^0x/, ''), 'hex').subarray(0, ivBytes) };
+  return { key, iv: archiveIv(publicKey) };
 };
 
 /** Passes a tar through. @throws Error for anything else */

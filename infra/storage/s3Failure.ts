@@ -23,8 +23,8 @@ const refused: Readonly<Record<string, string>> = {
   EntityTooLarge: 'a file is larger than the result store takes',
 };
 
-/** What was sent is not what arrived, or the server says that another request was faster. */
-const worthAnotherTry: readonly string[] = [
+/** Codes for: what was sent is not what arrived, another request was faster, an upload is not known any more. */
+export const s3CodesWorthAnotherTry: readonly string[] = [
   ...['BadDigest', 'InvalidDigest', 'IncompleteBody', 'XAmzContentSHA256Mismatch', 'XAmzContentChecksumMismatch', 'RequestTimeout'],
   ...['InvalidPart', 'InvalidPartOrder', 'NoSuchUpload', 'OperationAborted', 'ConditionalRequestConflict'],
 ];
@@ -50,7 +50,7 @@ export const statusOfS3Error = (err: unknown): number => {
 export const s3Failure = (err: unknown): JobFailure => {
   if (isJobFailure(err)) return err;
   const [code, status] = [codeOfS3Error(err), statusOfS3Error(err)];
-  if (worthAnotherTry.includes(code)) return storageUnavailable('a result did not reach the result store as it was sent', 1);
+  if (s3CodesWorthAnotherTry.includes(code)) return storageUnavailable('a result did not reach the result store as it was sent', 1);
   const refusal = refused[code] ?? (status === 403 ? refused['AccessDenied'] : undefined);
   if (refusal !== undefined) return new JobFailure('StorageRefused', refusal);
   const word = code === '' ? '' : ` (${code})`;

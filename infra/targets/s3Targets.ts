@@ -11,7 +11,7 @@ import {
   UploadPartCommand,
   type S3Client,
 } from '@aws-sdk/client-s3';
-import { archiveKey, type OutputTarget } from '../../workflows/contract/output.ts';
+import { archiveIv, archiveKey, type OutputTarget } from '../../workflows/contract/output.ts';
 import { createGuardedAgent, type GuardedFetchOptions } from '../outbound/guardedFetch.ts';
 import { createS3Client } from '../storage/s3Client.ts';
 import { codeOfS3Error } from '../storage/s3Failure.ts';
@@ -50,7 +50,6 @@ export interface TargetsDeps {
 }
 
 const probeName = '.durable-c2d-probe';
-const ivBytes = 16;
 
 interface Place {
   readonly client: S3Client;
@@ -61,7 +60,7 @@ interface Place {
 /** Failures are JobFailures `OutputTargetRefused`, `OutputTargetUnavailable`, or those of the store that is read. */
 export const createS3Targets = ({ outbound, publicKey }: TargetsDeps) => {
   const agent = createGuardedAgent(outbound);
-  const iv = Buffer.from(publicKey.replace(/^0x/, ''), 'hex').subarray(0, ivBytes);
+  const iv = archiveIv(publicKey);
   const placeOf = (target: OutputTarget, jobId: string): Place => ({
     ...{ client: clientOf(target, agent, outbound.idleTimeoutMs), bucket: target.bucket, key: archiveKey(target, jobId) },
   });

@@ -2,7 +2,7 @@
 
 import { JobFailure, isJobFailure } from '../../workflows/contract/failures.ts';
 import { OutboundFailed, OutboundRefused, outboundError } from '../outbound/outboundErrors.ts';
-import { codeOfS3Error, statusOfS3Error } from '../storage/s3Failure.ts';
+import { codeOfS3Error, s3CodesWorthAnotherTry, statusOfS3Error } from '../storage/s3Failure.ts';
 
 /** Only the consumer can change these. */
 const refused: Readonly<Record<string, string>> = {
@@ -20,12 +20,6 @@ const refused: Readonly<Record<string, string>> = {
   EntityTooLarge: 'the outputs are larger than it takes',
 };
 
-/** What was sent is not what arrived, or an upload is not known any more. */
-const worthAnotherTry: readonly string[] = [
-  ...['BadDigest', 'InvalidDigest', 'IncompleteBody', 'XAmzContentSHA256Mismatch', 'XAmzContentChecksumMismatch', 'RequestTimeout'],
-  ...['InvalidPart', 'InvalidPartOrder', 'NoSuchUpload', 'OperationAborted', 'SlowDown'],
-];
-
 const retryAfterSeconds = 10;
 
 /** A failure that is worth another try. @param cause e.g. `it does not answer` */
@@ -36,7 +30,7 @@ const targetRefused = (cause: string): JobFailure => new JobFailure('OutputTarge
 
 const ofAnswer = (code: string, status: number): JobFailure => {
   const word = code === '' ? '' : ` (${code})`;
-  if (worthAnotherTry.includes(code) || status === 429) return targetUnavailable('it asks to try again');
+  if (s3CodesWorthAnotherTry.includes(code) || code === 'SlowDown' || status === 429) return targetUnavailable('it asks to try again');
   const refusal = refused[code] ?? (status === 403 ? refused['AccessDenied'] : undefined);
   if (refusal !== undefined) return targetRefused(refusal);
   if (status >= 500 && status !== 501) return targetUnavailable(`it has an error of its own${word}`);

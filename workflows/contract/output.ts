@@ -32,6 +32,16 @@ export interface Delivery {
 export const archiveKey = ({ objectKey }: Pick<OutputTarget, 'objectKey'>, jobId: string): string =>
   objectKey.endsWith('/') ? `${objectKey}outputs-${jobId}.tar` : objectKey;
 
+/** 16 bytes */
+const ivDigits = 32;
+
+/**
+ * The IV of archives that are encrypted with an AES key, as ocean-node has it: the first 16 bytes of the provider's key.
+ * @param publicKey `0x…` hex, compressed
+ */
+export const archiveIv = (publicKey: string): Uint8Array =>
+  Uint8Array.from(publicKey.replace(/^0x/, '').slice(0, ivDigits).match(/../g) ?? [], (byte) => Number.parseInt(byte, 16));
+
 /** The delivery that a job begins with. */
 export const askedDelivery = (target: OutputTarget, jobId: string): Delivery => ({
   ...{ state: 'asked', bucket: target.bucket, key: archiveKey(target, jobId), isEncrypted: target.aesKey !== null },
