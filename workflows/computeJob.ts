@@ -72,6 +72,8 @@ const agent = proxyActivities<Pick<Activities, AgentPhase>>({
 const target = proxyActivities<Pick<Activities, 'deliverOutputs'>>({
   scheduleToCloseTimeout: '1h',
   heartbeatTimeout: takeover,
+  // where the outputs are must be known before it is told
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m' },
 });
 
@@ -139,6 +141,7 @@ export async function computeJob(job: JobRef): Promise<JobEnd> {
   // nobody waits for it
   if (tellsOf('start')) void beginWebhook(job.jobId, 'start');
   const { attempt, pod } = await runPods(job, acceptance, turn);
+  const stopOfDelivery = isStopped() ? undefined : CancellationScope.current().cancelRequested;
   return CancellationScope.nonCancellable(async () => {
     upsertSearchAttributes([
       { key: phaseAttribute, value: 'ended' },
@@ -152,7 +155,7 @@ export async function computeJob(job: JobRef): Promise<JobEnd> {
       });
     // both at once: a client need not wait for the teardown to learn the end
     const [{ end, failure }] = await Promise.all([
-      job.deliversOutputs === true ? deliver(job, { attempt, pod }).then(conclude) : conclude(attempt),
+      job.deliversOutputs === true ? deliver(job, { attempt, pod }, stopOfDelivery).then(conclude) : conclude(attempt),
       cleanup.deletePod(pod).then(() => leaveQueue(job)),
     ]);
     await condition(allHandlersFinished);
@@ -165,20 +168,37 @@ export async function computeJob(job: JobRef): Promise<JobEnd> {
 /**
  * Takes the outputs to the storage that the consumer has named. What cannot be delivered stays in the environment's
  * store, and is listed there: then a job that would have finished ends as failed, and costs what the run has cost.
+ * @param stop rejects when the consumer stops the job; absent for one that was stopped before: its outputs are delivered
  */
-async function deliver({ limits }: JobRef, { attempt, pod }: EndedJob): Promise<EndedAttempt> {
+async function deliver({ limits }: JobRef, { attempt, pod }: EndedJob, stop: Promise<never> | undefined): Promise<EndedAttempt> {
   if (attempt.failure !== undefined) return attempt;
+  let stopped = false;
+  const delivery = new CancellationScope();
+  stop?.catch(() => {
+    stopped = true;
+    delivery.cancel();
+  });
   try {
-    await target.deliverOutputs.executeWithOptions({ scheduleToCloseTimeout: limits.publishSeconds * 1_000 }, [pod]);
+    const within = { scheduleToCloseTimeout: limits.publishSeconds * 1_000 };
+    await delivery.run(() => target.deliverOutputs.executeWithOptions(within, [pod]));
     return attempt;
   } catch (err) {
-    const { type, message } = describeFailure(err);
-    const reason = `${attempt.end.reason}; its outputs could not be delivered and are among the results here: ${message}`;
-    if (attempt.end.status !== status.finished) return { ...attempt, end: { ...attempt.end, reason } };
-    upsertSearchAttributes([{ key: faultAttribute, value: faultOf(type) }]);
-    return { ...attempt, failure: type, paidAs: attempt.end.status, end: { ...attempt.end, reason, status: status.publishingFailed } };
+    return stopped ? withoutDelivery(attempt) : notDelivered(attempt, describeFailure(err));
   }
 }
+
+/** A consumer who waits no more for a bucket has the outputs here, and pays for the run as if they had arrived. */
+const withoutDelivery = (attempt: EndedAttempt): EndedAttempt => {
+  const reason = `${stoppedEnd.reason} before its outputs were delivered; they are among the results here`;
+  return { ...attempt, paidAs: attempt.end.status, end: { ...attempt.end, ...stoppedEnd, reason } };
+};
+
+const notDelivered = (attempt: EndedAttempt, { type, message }: ReturnType<typeof describeFailure>): EndedAttempt => {
+  const reason = `${attempt.end.reason}; its outputs could not be delivered and are among the results here: ${message}`;
+  if (attempt.end.status !== status.finished) return { ...attempt, end: { ...attempt.end, reason } };
+  upsertSearchAttributes([{ key: faultAttribute, value: faultOf(type) }]);
+  return { ...attempt, failure: type, paidAs: attempt.end.status, end: { ...attempt.end, reason, status: status.publishingFailed } };
+};
 
 /** How and when the algorithm ended, as far as it is known. */
 const finishOf = ({ finishedAtMs }: EndedAttempt) => (finishedAtMs === undefined ? {} : { algorithm: { startedAtMs: null, finishedAtMs } });

@@ -6,9 +6,11 @@ import type { JobDetails } from '../../api/v1/schemas.ts';
 import type { S3Server } from '../../infra/toolchain/versitygw.ts';
 import type { ManifestStatement } from '../../workflows/contract/manifest.ts';
 import type { OutputTarget } from '../../workflows/contract/output.ts';
+import { withPatience } from '../support/heldJobs.ts';
 import { aContainer, awaitEnd, firstEnvironment } from '../support/jobs.ts';
 import { asRemoteStorage, aTarget, bucketOf, unpack } from '../support/outputs.ts';
 import { openS3Server } from '../support/s3.ts';
+import { openFaultyWay } from '../support/s3Faults.ts';
 import { useScene } from '../support/scene.ts';
 
 const scene = useScene();
@@ -82,6 +84,33 @@ test(
     const decipher = createDecipheriv('aes-256-cbc', Buffer.from(key, 'hex'), iv);
     const archive = Buffer.concat([decipher.update(await bucketOf(server).read('sealed.tar')), decipher.final()]);
     expect(await unpack(archive)).toEqual(files);
+  },
+  patienceMs,
+);
+
+test(
+  'are here, and nothing of them in the bucket, when their consumer stops a job that waits for it',
+  async () => {
+    const way = await openFaultyWay(server.endpoint);
+    try {
+      way.next('UploadPart', { kind: 'stall', afterBytes: 1 });
+      const jobId = await start(aTarget(server, { endpoint: way.endpoint, objectKey: 'stopped/' }));
+      await withPatience('the delivery begins', way.stalled(), 60_000);
+      await scene().consumer.computeStop({ jobId });
+      const { job, results } = await awaitEnd(scene(), jobId);
+      expect(job).toMatchObject({
+        status: 80,
+        terminationDetails: { exitCode: 0, reason: expect.stringMatching(/^stopped by the consumer before/) as string },
+      });
+      expect([...results.keys()]).toEqual(['answer.txt', 'deep%2Fcopy.txt', 'algorithm.log']);
+      expect((await readDetails(jobId)).delivery).toMatchObject({ state: 'failed', sizeBytes: null });
+      expect([await bucketOf(server).uploads(), (await bucketOf(server).keys()).filter((key) => key.startsWith('stopped/'))]).toEqual([
+        0,
+        [],
+      ]);
+    } finally {
+      await way.close();
+    }
   },
   patienceMs,
 );

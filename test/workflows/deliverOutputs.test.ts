@@ -5,6 +5,7 @@ import type { JobRef } from '../../workflows/contract/job.ts';
 import { awaitAccepted } from '../../workflows/contract/messages.ts';
 import { askedDelivery, type OutputTarget } from '../../workflows/contract/output.ts';
 import { aJobId, aJobRef, somePaymentTerms } from '../support/builders.ts';
+import { eventually } from '../support/heldJobs.ts';
 import type { FakeWorld } from '../support/fakeWorld.ts';
 import { recordHistory } from '../support/historyRecorder.ts';
 import { useWorkflowServer } from '../support/workflowServer.ts';
@@ -65,6 +66,32 @@ describe('a job whose outputs go elsewhere', () => {
     const { handle } = await start({ limits: { ...aJobRef().limits, publishSeconds: 2 } });
     await expect(handle.result()).rejects.toMatchObject({ cause: { type: 'OutputTargetUnavailable' } });
     expect(lastRecord()).toMatchObject({ status: 62, reason: expect.stringMatching(/it does not answer$/) as unknown });
+  });
+
+  test('waits no more when it is stopped, and then has its outputs here and costs what its run has cost', async () => {
+    world.terms = somePaymentTerms();
+    world.deliveryFailures.push(unavailable(30));
+    const { jobId, handle } = await start();
+    await eventually('it waits', async () => world.reasons.includes('it does not answer; it is tried again') || undefined);
+    await handle.cancel();
+    await expect(handle.result()).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } });
+    expect(lastRecord()).toMatchObject({
+      status: 80,
+      reason: 'stopped by the consumer before its outputs were delivered; they are among the results here',
+      end: { status: 80, exitCode: 0 },
+    });
+    expect([world.deliveries.length, world.locks.get(jobId)]).toEqual([0, 'claimed']);
+    await recordHistory('stoppedWhileDelivering', handle);
+  });
+
+  test('has its outputs delivered although it was stopped before', async () => {
+    const { begun, release } = world.holdPublishing();
+    const { handle } = await start();
+    await begun;
+    await handle.cancel();
+    release();
+    await expect(handle.result()).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } });
+    expect([lastRecord()?.status, world.deliveries.length]).toEqual([80, 1]);
   });
 
   test('keeps the end of an algorithm that failed by itself', async () => {
