@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { appendFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { uploadFiles, type PublishedFile, type Upload } from '../../../workers/agent/upload.ts';
 import { answer, digest } from '../../infra/pods/testGateway.ts';
@@ -62,6 +63,26 @@ describe('uploadFiles', () => {
       expect(harness.server.problems).toEqual([]);
     },
   );
+
+  test.each<[string, (place: string) => void, number]>([
+    ['longer', (place) => appendFileSync(place, randomBytes(partBytes)), 9 * partBytes + 3],
+    ['shorter', (place) => truncateSync(place, 7 * partBytes + 1), 7 * partBytes + 1],
+    ['another', (place) => writeFileSync(place, randomBytes(8 * partBytes + 3), { flag: 'r+' }), 8 * partBytes + 3],
+  ])('a file that becomes %s while it is read is told as what arrived', async (_what, change, sizeBytes) => {
+    const files = await write([randomBytes(8 * partBytes + 3)]);
+    let isFirst = true;
+    harness.server.intercept = (req, res) => {
+      if (!req.url?.includes('/parts/') || !isFirst) return false;
+      isFirst = false;
+      change(files[0]!.place.toString());
+      // the part is sent again, as it was
+      answer(res, 503, { type: 'StorageUnavailable', message: 'away', retryable: true }, { 'retry-after': '0' });
+      return true;
+    };
+    const done = await upload(files);
+    expect(done.get(0)).toMatchObject({ sizeBytes, sha256: digest(received()!), parts: Math.ceil(sizeBytes / partBytes) });
+    expect([received()?.length, isFirst, harness.server.problems]).toEqual([sizeBytes, false, []]);
+  });
 
   test('a file that is to be encrypted leaves as ciphertext, part by part the same when a part is repeated', async () => {
     const content = randomBytes(3 * partBytes);
