@@ -60,6 +60,7 @@ export const failureHttpStatus = {
   AlgorithmOutOfMemory: 400,
   OutputsTooLarge: 400,
   OutputsWithheld: 400,
+  FilterFailed: 500,
   OutputsUnreadable: 503,
   OutputTargetRefused: 400,
   OutputTargetUnavailable: 400,

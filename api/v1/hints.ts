@@ -96,6 +96,7 @@ export const codeTexts: Readonly<Record<ProblemCode, CodeText>> = {
     title: 'The outputs are withheld',
     hint: 'Write what the rule that the cause names lets out, or ask who made the rule.',
   },
+  FilterFailed: { title: 'The outputs could not be filtered', hint: operator },
   OutputsUnreadable: { title: 'The outputs cannot be read', hint: operator },
   OutputTargetRefused: {
     title: 'The storage of output does not take the outputs',

@@ -6,6 +6,7 @@ import type { Resources } from '../../workflows/contract/spec.ts';
 import { assetOffer } from './assetOffer.ts';
 import { basicResourceIds, checkDevices, device, isBasicResource, type Complain } from './devices.ts';
 import { checkFees, fee } from './fees.ts';
+import { outputFilter } from './outputFilter.ts';
 import { outputPolicy } from './outputPolicy.ts';
 import { checkPlacement, clusterPlacement } from './placement.ts';
 
@@ -72,6 +73,8 @@ const environmentFields = z.strictObject({
   maxStorageExpiry: z.number().int().positive().optional(),
   /** what may leave its jobs, whatever they compute on */
   outputPolicy: outputPolicy.optional(),
+  /** sees the outputs of its jobs before they leave, and says whether they may */
+  filter: outputFilter.optional(),
   /** present: outputs of jobs can become assets of the Ocean network */
   assets: assetOffer.optional(),
   /** bare file objects as inputs, without an asset */

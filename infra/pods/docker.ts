@@ -1,4 +1,4 @@
-/** Pods on Docker Engine or Podman: two containers, three volumes, no network for the algorithm. */
+/** Pods on Docker Engine or Podman: two containers, three volumes, no network for the algorithm; and what filters of its outputs need. */
 
 import type Docker from 'dockerode';
 import { podName } from '../../workflows/contract/ids.ts';
@@ -6,8 +6,11 @@ import { JobFailure } from '../../workflows/contract/failures.ts';
 import type { PodRef } from '../../workflows/contract/job.ts';
 import type { ListedPod, PodRuntime, PodSpec } from '../../workflows/contract/pod.ts';
 import { dockerFailure, hasStatus, isNameConflict, type DockerStep } from './dockerFailure.ts';
+import { agentContainer } from './dockerAgentSpec.ts';
+import { filterVolumes } from './dockerFilterSpec.ts';
+import { createFilters, findFilterParts } from './dockerFilters.ts';
 import { ensureImage, type EnsureImageRequest } from './dockerImages.ts';
-import { agentContainer, algorithmContainer, podParts, type DockerPodSettings } from './dockerSpec.ts';
+import { algorithmContainer, podParts, type DockerPodSettings } from './dockerSpec.ts';
 import { areOurs, instanceLabel, listedPodOf, podLabels } from './podLabels.ts';
 import { withImage } from './imageId.ts';
 import { podOutcome, type ContainerState } from './podOutcome.ts';
@@ -53,28 +56,36 @@ const during = async <Result>(step: DockerStep, work: Promise<Result>): Promise<
 
 /** The agent starts, and stages, while the algorithm's image is still being pulled. */
 const createPod = async ({ docker, settings }: DockerPodsDeps, spec: PodSpec, onProgress: (line: string) => void): Promise<void> => {
-  const volumes = Object.values(podParts(spec.pod).volumes);
+  const volumes = [...Object.values(podParts(spec.pod).volumes), ...filterVolumes(spec)];
   await Promise.all(volumes.map((name) => createVolume({ docker, settings }, name, spec)));
   // looked at while containers are being created; none is started before
   const volumesAreOurs = Promise.all(volumes.map((name) => requireOurVolume({ docker, settings }, name, spec)));
   const abandoned = new AbortController();
+  const pull = { onProgress, signal: abandoned.signal };
   const agentStarted = (async () => {
-    const agent = await createAgent({ docker, settings }, spec, { onProgress, signal: abandoned.signal });
+    const agent = await createAgent({ docker, settings }, spec, pull);
     await volumesAreOurs;
     await startContainer(docker, agent);
   })();
   const algorithmCreated = (async () => {
     const { image: name, registryCredentials: credentials } = spec;
-    const image = await ensureImage({ docker, image: name, credentials, onProgress, signal: abandoned.signal });
+    const image = await ensureImage({ ...pull, docker, image: name, credentials });
     return createContainer({ docker, settings }, algorithmContainer(spec, image, settings), spec);
   })();
+  const filtersCreated = createFilters({
+    ...{ docker, settings, spec, pull },
+    algorithm: algorithmCreated,
+    agent: agentStarted,
+    create: (options) => createContainer({ docker, settings }, options, spec),
+  });
   try {
-    const [algorithm] = await Promise.all([algorithmCreated, agentStarted, volumesAreOurs]);
-    await startContainer(docker, algorithm);
+    const [algorithm, filters] = await Promise.all([algorithmCreated, filtersCreated, agentStarted, volumesAreOurs]);
+    // one after the other: Podman can lock up when containers that share volumes start at once
+    for (const container of [algorithm, ...filters]) await startContainer(docker, container);
   } finally {
     // nothing of this call may go on after it: a later removal would miss it
     abandoned.abort();
-    await Promise.allSettled([agentStarted, algorithmCreated, volumesAreOurs]);
+    await Promise.allSettled([agentStarted, algorithmCreated, filtersCreated, volumesAreOurs]);
   }
 };
 
@@ -173,8 +184,10 @@ const removePatienceMs = 20_000;
 
 const removePod = async (docker: Docker, pod: PodRef): Promise<void> => {
   const { agent, algorithm, volumes } = podParts(pod);
+  const filters = await during('other', findFilterParts(docker, pod));
   await Promise.all([agent, algorithm].map((name) => removeContainer(docker, name)));
-  await Promise.all(Object.values(volumes).map((name) => removeVolume(docker, name)));
+  for (const name of filters.containers) await removeContainer(docker, name);
+  await Promise.all([...Object.values(volumes), ...filters.volumes].map((name) => removeVolume(docker, name)));
 };
 
 /** Engines answer 409 (or 500) while another removal of the same object is under way. */

@@ -1,12 +1,13 @@
-/** The two containers and three volumes of a pod, as plain data for the Docker API. Pure. */
+/** A pod's parts and its algorithm's container, as plain data for the Docker API. Pure. */
 
-import type { ContainerCreateOptions, MountSettings } from 'dockerode';
+import type { ContainerCreateOptions } from 'dockerode';
 import { podName } from '../../workflows/contract/ids.ts';
 import { JobFailure } from '../../workflows/contract/failures.ts';
 import type { PodRef } from '../../workflows/contract/job.ts';
 import type { PodSpec } from '../../workflows/contract/pod.ts';
+import { hardening, untrusted, variablesOf, volumeMount } from './dockerWalls.ts';
 import { podLabels } from './podLabels.ts';
-import { agentUid, wrapperScript } from './wrapper.ts';
+import { wrapperScript } from './wrapper.ts';
 
 /** How agents reach the gateway: a socket in a shared folder of the host, or TCP on an engine network. */
 export type GatewayRoute =
@@ -41,7 +42,7 @@ export const defaultPodSettings = {
   agentCpu: 1,
 } as const satisfies Partial<DockerPodSettings>;
 
-/** Names of everything a pod is made of, derived from the pod alone. */
+/** Names of everything that every pod is made of, derived from the pod alone. */
 export const podParts = (pod: PodRef) => {
   const name = podName(pod);
   return {
@@ -90,75 +91,18 @@ export const algorithmContainer = (
       'wrapper',
     ],
     Cmd: [...command],
-    Env: Object.entries(spec.env).map(([name, value]) => `${name}=${value}`),
+    Env: variablesOf(spec.env),
     User: algorithmUser(image.user),
     Labels: podLabels(spec, settings.instance),
     NetworkDisabled: true,
     HostConfig: {
       ...hardening(settings),
-      NetworkMode: 'none',
+      ...untrusted({ cpu, memoryBytes, tmpBytes: settings.tmpBytes }),
       Mounts: [
         volumeMount(volumes.data, '/data', { readOnly: true, copy: false }),
         volumeMount(volumes.outputs, '/data/outputs', { readOnly: false, copy: false }),
         volumeMount(volumes.control, '/.c2d', { readOnly: true, copy: false }),
       ],
-      Tmpfs: { '/tmp': `rw,exec,nosuid,nodev,mode=1777,size=${settings.tmpBytes}` },
-      Memory: memoryBytes,
-      MemorySwap: memoryBytes,
-      NanoCpus: Math.round(cpu * 1e9),
-      // when the machine runs out of memory, an algorithm goes before anything of the platform
-      OomScoreAdj: 500,
-      RestartPolicy: { Name: 'no' },
     },
   };
 };
-
-/** The agent's container: it alone holds the token, and reaches the gateway and nothing else. */
-export const agentContainer = (spec: PodSpec, settings: DockerPodSettings): ContainerCreateOptions & { name: string } => {
-  const { agent, volumes } = podParts(spec.pod);
-  const { gateway } = settings;
-  return {
-    name: agent,
-    Image: settings.agentImage,
-    Env: [`C2D_GATEWAY=${gateway.kind === 'tcp' ? gateway.url : 'unix:/run/c2d/gateway.sock'}`, `C2D_TOKEN=${spec.token}`],
-    User: `${agentUid}:${agentUid}`,
-    Labels: podLabels(spec, settings.instance),
-    HostConfig: {
-      ...hardening(settings),
-      NetworkMode: gateway.kind === 'tcp' ? gateway.network : 'none',
-      Mounts: [
-        volumeMount(volumes.data, '/data', { readOnly: false, copy: true }),
-        volumeMount(volumes.outputs, '/data/outputs', { readOnly: false, copy: true }),
-        volumeMount(volumes.control, '/.c2d', { readOnly: false, copy: true }),
-        ...(gateway.kind === 'unixSocket' ? [folderMount(gateway.directory)] : []),
-      ],
-      Tmpfs: { '/tmp': 'rw,noexec,nosuid,nodev,mode=1777,size=1048576' },
-      Memory: settings.agentMemoryBytes,
-      MemorySwap: settings.agentMemoryBytes,
-      NanoCpus: Math.round(settings.agentCpu * 1e9),
-      // a killed agent comes back and goes on where it was; an agent that ended by itself stays ended
-      RestartPolicy: { Name: 'on-failure', MaximumRetryCount: 10 },
-    },
-  };
-};
-
-const hardening = ({ pidsLimit, seccompProfile }: DockerPodSettings) => ({
-  CapDrop: ['ALL'],
-  SecurityOpt: ['no-new-privileges', ...(seccompProfile === undefined ? [] : [`seccomp=${seccompProfile}`])],
-  ReadonlyRootfs: true,
-  Privileged: false,
-  PidsLimit: pidsLimit,
-  IpcMode: 'private',
-  Init: false,
-  LogConfig: { Type: 'none', Config: {} },
-});
-
-const volumeMount = (
-  volume: string,
-  target: string,
-  { readOnly, copy }: { readonly readOnly: boolean; readonly copy: boolean },
-): MountSettings =>
-  ({ Type: 'volume', Source: volume, Target: target, ReadOnly: readOnly, VolumeOptions: { NoCopy: !copy } }) as MountSettings;
-
-/** The folder, not the socket in it: a restarted gateway makes a new socket. */
-const folderMount = (directory: string): MountSettings => ({ Type: 'bind', Source: directory, Target: '/run/c2d', ReadOnly: true });

@@ -3,9 +3,11 @@
 import type { V1ContainerStatus, V1Pod, V1PodCondition } from '@kubernetes/client-node';
 import type { PodOutcome } from '../../workflows/contract/pod.ts';
 import { evictionOutcome } from './kubernetesEviction.ts';
+import { filterTrouble } from './kubernetesFilters.ts';
 import { agentName, algorithmName, createSecondsAnnotation } from './kubernetesSpec.ts';
 import { secondsSince, timeOf } from './kubernetesTime.ts';
 import { waitingOutcome } from './kubernetesWaiting.ts';
+import { neverRan } from './kubernetesWords.ts';
 
 /**
  * What a look at a pod says.
@@ -66,10 +68,13 @@ const judgeContainers = (pod: V1Pod, nowMs: number): PodOutcome => {
     return { kind: 'lost', reason: reasonOfLoss(agentEnd) };
   }
   if (end !== undefined) return endOfAlgorithm(end);
-  if (algorithm?.state?.running !== undefined) return { kind: 'alive' };
   const ageSeconds = secondsSince(pod.metadata?.creationTimestamp, nowMs);
   const createSeconds = Number(pod.metadata?.annotations?.[createSecondsAnnotation] ?? Infinity);
-  return waitingOutcome({ pod, agent, algorithm, isLate: ageSeconds >= createSeconds, createSeconds });
+  const patience = { isLate: ageSeconds >= createSeconds, createSeconds };
+  const filter = filterTrouble(pod, patience);
+  if (algorithm?.state?.running !== undefined) return filter ?? { kind: 'alive' };
+  const own = waitingOutcome({ pod, agent, algorithm, ...patience });
+  return own.kind === 'alive' && own.waiting === undefined ? (filter ?? own) : own;
 };
 
 type Terminated = NonNullable<NonNullable<V1ContainerStatus['state']>['terminated']>;
@@ -78,9 +83,6 @@ const reasonOfLoss = ({ reason, exitCode }: Terminated): string => {
   if (reason === 'OOMKilled') return 'the agent ran out of memory';
   return exitCode === 0 ? 'the agent has ended' : `the agent failed with exit code ${exitCode}`;
 };
-
-/** The runtime could not execute even the wrapper. */
-const neverRan = new Set(['StartError', 'ContainerCannotRun']);
 
 /** Where the agent that is still there knows better, its own report counts. */
 const endOfAlgorithm = ({ reason, exitCode, startedAt, finishedAt }: Terminated): PodOutcome => {

@@ -1,18 +1,12 @@
-/** The pod of a job as one Kubernetes object: two containers, no init container, sealed for life. Pure. */
+/** The pod of a job as one Kubernetes object: two containers and the filters, no init container, sealed for life. Pure. */
 
-import type {
-  V1Container,
-  V1Pod,
-  V1PodSpec,
-  V1ResourceRequirements,
-  V1Secret,
-  V1SecurityContext,
-  V1Toleration,
-} from '@kubernetes/client-node';
+import type { V1Container, V1Pod, V1PodSpec, V1Secret, V1SecurityContext, V1Toleration } from '@kubernetes/client-node';
 import { podName } from '../../workflows/contract/ids.ts';
 import { JobFailure } from '../../workflows/contract/failures.ts';
-import type { PodSpec } from '../../workflows/contract/pod.ts';
-import { isClaimed, volumesOf } from './kubernetesVolumes.ts';
+import type { PodFilter, PodSpec } from '../../workflows/contract/pod.ts';
+import { filterDeadlineSeconds, filterEnvironment, filterName, filtersFolder, filterVariables } from './filterSpec.ts';
+import { agentResources, algorithmResources, idleResources } from './kubernetesResources.ts';
+import { volumesOf } from './kubernetesVolumes.ts';
 import { podLabels } from './podLabels.ts';
 import { dockerConfigOf } from './registries.ts';
 import { agentUid, wrapperScript } from './wrapper.ts';
@@ -23,6 +17,9 @@ export const algorithmName = 'algorithm';
 
 /** Annotation with the seconds that the pod may take to begin: whoever observes it knows the pod only. */
 export const createSecondsAnnotation = 'c2d.create-seconds';
+
+/** Annotation with whose the pod's filters are, as a JSON list: people are told by that. */
+export const filtersAnnotation = 'c2d.filters';
 
 /** What an installation decides about its pods. */
 export interface KubernetesPodSettings {
@@ -68,7 +65,10 @@ export const kubernetesPod = (spec: PodSpec, settings: KubernetesPodSettings, ga
       name: podName(pod),
       // the operator's own labels cannot replace the ones that network policies and this service go by
       labels: { ...placement.labels, ...podLabels(spec, settings.instance) },
-      annotations: { [createSecondsAnnotation]: String(spec.createSeconds) },
+      annotations: {
+        [createSecondsAnnotation]: String(spec.createSeconds),
+        ...(spec.filters.length > 0 && { [filtersAnnotation]: JSON.stringify(spec.filters.map(({ by }) => by)) }),
+      },
     },
     spec: {
       ...sealed(spec, settings),
@@ -77,7 +77,11 @@ export const kubernetesPod = (spec: PodSpec, settings: KubernetesPodSettings, ga
       terminationGracePeriodSeconds: Math.ceil(spec.graceSeconds + spec.publishSeconds),
       ...volumesOf(spec, settings).pod,
       // started in this order, each image pulled when its turn comes: the agent works while the algorithm's is fetched
-      containers: [agentContainer(spec, settings, gatewayUrl), algorithmContainer(spec, settings)],
+      containers: [
+        agentContainer(spec, settings, gatewayUrl),
+        algorithmContainer(spec, settings),
+        ...spec.filters.map((filter, n) => filterContainer(spec, { filter, n, settings })),
+      ],
     },
   };
 };
@@ -143,17 +147,23 @@ const agentContainer = (spec: PodSpec, settings: KubernetesPodSettings, gatewayU
     { name: 'C2D_GATEWAY', value: literal(gatewayUrl) },
     { name: 'C2D_TOKEN', value: literal(spec.token) },
     { name: 'C2D_CLUSTER_GRACE_SECONDS', value: String(spec.graceSeconds) },
+    ...Object.entries(filterVariables(spec)).map(([name, value]) => ({ name, value: literal(value) })),
   ],
   securityContext: unprivileged(agentUid, settings),
   resources: agentResources(settings),
   // the kubelet starts the algorithm's container, whose command is this file, once the hook is through
-  lifecycle: { postStart: { exec: { command: [imageBusybox, 'sh', '-c', placeBusybox] } } },
+  lifecycle: { postStart: { exec: { command: [imageBusybox, 'sh', '-c', placeBusyboxIn(spec)] } } },
   volumeMounts: volumesOf(spec, settings).agent,
   terminationMessagePolicy: 'File',
 });
 
 /** The mode stays: whoever cannot read a program cannot read the memory of its processes, and the wrapper is one. */
 const placeBusybox = `b=${imageBusybox}; $b cp -p $b /.c2d/busybox.new && $b mv /.c2d/busybox.new /.c2d/busybox`;
+
+const placeBusyboxIn = ({ filters }: PodSpec): string =>
+  [placeBusybox, ...filters.map((_filter, n) => `$b mkdir -p ${filtersFolder}/${n} && $b cp -p $b ${filtersFolder}/${n}/busybox`)].join(
+    ' && ',
+  );
 
 const algorithmContainer = (spec: PodSpec, settings: KubernetesPodSettings): V1Container => ({
   name: algorithmName,
@@ -166,6 +176,34 @@ const algorithmContainer = (spec: PodSpec, settings: KubernetesPodSettings): V1C
   volumeMounts: volumesOf(spec, settings).algorithm,
   terminationMessagePolicy: 'File',
 });
+
+interface OneFilter {
+  readonly filter: PodFilter;
+  readonly n: number;
+  readonly settings: KubernetesPodSettings;
+}
+
+/** As sealed as the algorithm's container, and with its user, so that it can change what that has written. */
+const filterContainer = (spec: PodSpec, { filter, n, settings }: OneFilter): V1Container => ({
+  name: filterName(n),
+  image: filter.image,
+  imagePullPolicy: 'IfNotPresent',
+  command: ['/.c2d/busybox', 'sh', '-c', filterWrapperOf(spec, filter), 'wrapper', ...filter.command].map(literal),
+  env: Object.entries(filterEnvironment(filter)).map(([name, value]) => ({ name, value: literal(value) })),
+  securityContext: unprivileged(algorithmUid, settings),
+  resources: idleResources({ cpu: filter.cpu, memoryBytes: filter.memoryBytes, memoryShare: 1 }),
+  volumeMounts: volumesOf(spec, settings).filters[n] ?? [],
+  terminationMessagePolicy: 'File',
+});
+
+const filterWrapperOf = ({ resources }: PodSpec, filter: PodFilter): string =>
+  wrapperScript({
+    seal: 'canary',
+    deadlineSeconds: filterDeadlineSeconds(filter),
+    fileBytes: resources.diskBytes,
+    hiddenVariables: clusterVariables.filter((name) => !Object.hasOwn(filter.env, name)),
+    filter: { endsWithAgent: true },
+  });
 
 /** Names of the cluster's API that the kubelet gives to every container, service links or not. */
 const clusterVariables = ['SERVICE_HOST', 'SERVICE_PORT', 'SERVICE_PORT_HTTPS', 'PORT', 'PORT_443_TCP']
@@ -205,26 +243,3 @@ const unprivileged = (uid: number, { seccompProfile }: KubernetesPodSettings): V
   capabilities: { drop: ['ALL'] },
   seccompProfile: seccompProfile === undefined ? { type: 'RuntimeDefault' } : { type: 'Localhost', localhostProfile: seccompProfile },
 });
-
-/** What it asks for is what it gets, so that no job lives at the expense of another. */
-const algorithmResources = (spec: PodSpec): V1ResourceRequirements => {
-  const { cpu, memoryBytes, diskBytes, devices } = spec.resources;
-  const amounts = {
-    cpu: millicores(cpu),
-    memory: String(memoryBytes),
-    'ephemeral-storage': isClaimed(spec) ? ownDisk : String(diskBytes),
-    ...Object.fromEntries(Object.entries(devices).map(([name, count]) => [name, String(count)])),
-  };
-  return { requests: amounts, limits: { ...amounts } };
-};
-
-/** An agent works at the beginning and at the end: between them its share is free for others. */
-const agentResources = ({ agentCpu, agentMemoryBytes }: KubernetesPodSettings): V1ResourceRequirements => ({
-  requests: { cpu: millicores(agentCpu / 20), memory: String(Math.ceil(agentMemoryBytes / 3)), 'ephemeral-storage': ownDisk },
-  limits: { cpu: millicores(agentCpu), memory: String(agentMemoryBytes), 'ephemeral-storage': ownDisk },
-});
-
-/** What a container takes of its node beside data and outputs. */
-const ownDisk = String(64 * 1024 ** 2);
-
-const millicores = (cores: number): string => `${Math.max(1, Math.round(cores * 1_000))}m`;

@@ -4,6 +4,7 @@ import type { V1ContainerStatus, V1Pod } from '@kubernetes/client-node';
 import { isJobFailure, type FailureType } from '../../workflows/contract/failures.ts';
 import type { PodOutcome } from '../../workflows/contract/pod.ts';
 import { dockerFailure } from './dockerFailure.ts';
+import { containerRefusals, pullReasons } from './kubernetesWords.ts';
 
 /** What is looked at. */
 export interface WaitingPod {
@@ -36,26 +37,6 @@ export const waitingOutcome = (waiting: WaitingPod): PodOutcome => {
   if (refused !== undefined) return failed(refused, `the cluster cannot make the algorithm's container (${reason})`);
   if (isLate) return failed('ContainerFailed', `the cluster did not start the pod's containers within ${createSeconds} s`);
   return { kind: 'alive' };
-};
-
-/** `ErrImagePull` and its back-off are one state seen at two moments. */
-const pullReasons = new Set([
-  'ErrImagePull',
-  'ImagePullBackOff',
-  'InvalidImageName',
-  'ErrImageNeverPull',
-  'ImageInspectError',
-  'RegistryUnavailable',
-]);
-
-/** None of them is the consumer's doing: commands, users and volumes are ours. */
-const containerRefusals: Readonly<Record<string, FailureType>> = {
-  CreateContainerConfigError: 'ClusterMisconfigured',
-  CreateContainerError: 'ContainerFailed',
-  RunContainerError: 'ContainerFailed',
-  PostStartHookError: 'ContainerFailed',
-  PreCreateHookError: 'ContainerFailed',
-  PreStartHookError: 'ContainerFailed',
 };
 
 const unscheduledOutcome = ({ pod, isLate, createSeconds }: WaitingPod): PodOutcome | undefined => {

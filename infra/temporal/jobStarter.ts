@@ -17,6 +17,7 @@ import type { Acceptance, JobRef } from '../../workflows/contract/job.ts';
 import { awaitAccepted } from '../../workflows/contract/messages.ts';
 import type { JobSpec } from '../../workflows/contract/spec.ts';
 import type { ComputeEnvironment } from '../environments/environments.ts';
+import { publishSecondsOf } from '../environments/outputFilter.ts';
 import { consumerKeyOf } from '../crypto/consumerKey.ts';
 import { temporalFailure } from './temporalFailure.ts';
 
@@ -67,7 +68,7 @@ export const jobRefOf = (spec: JobSpec, environment: ComputeEnvironment, heartbe
       queueSeconds: spec.queueMaxWaitTime === 0 ? racingSeconds : Math.min(spec.queueMaxWaitTime, maxQueueTime),
       createSeconds: limits.createSeconds,
       stageSeconds: limits.stageSeconds,
-      publishSeconds: limits.publishSeconds,
+      publishSeconds: publishSecondsOf(environment),
       graceSeconds: limits.graceSeconds,
       podAttempts: limits.podAttempts,
     },

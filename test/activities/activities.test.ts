@@ -251,6 +251,7 @@ describe('createPod', () => {
     createSeconds: 60,
     publishSeconds: 60,
     placement: anywhere,
+    filters: [],
   };
   const place = { queue: { environmentId: 'small', kind: 'free' as const }, consumerKey: 'somebody' };
   const deps = (answer: PlaceAnswer) => ({

@@ -56,6 +56,7 @@ const barePod = ({ agentImage, image }: ClusterFloorDeps, jobId: string): V1Pod 
     pod: { jobId, podAttempt: 1 },
     ...{ environmentId: 'floor', image, command: ['node'], env: {}, token: 'none', placement: anywhere },
     resources: { cpu, memoryBytes: ram * gibibyte, diskBytes: disk * gibibyte, devices: {} },
+    filters: [],
     ...{ deadlineSeconds: 600, graceSeconds: 5, createSeconds: 60, publishSeconds: 60 },
   };
   const pod = kubernetesPod(spec, settings, 'http://127.0.0.1:9');

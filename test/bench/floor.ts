@@ -1,7 +1,8 @@
 /** The floor under a job: the same two containers and three volumes, made, run and removed by hand. */
 
 import type Docker from 'dockerode';
-import { agentContainer, algorithmContainer, defaultPodSettings, podParts, type DockerPodSettings } from '../../infra/pods/dockerSpec.ts';
+import { agentContainer } from '../../infra/pods/dockerAgentSpec.ts';
+import { algorithmContainer, defaultPodSettings, podParts, type DockerPodSettings } from '../../infra/pods/dockerSpec.ts';
 import { podLabels } from '../../infra/pods/podLabels.ts';
 import { anywhere, type PodSpec } from '../../workflows/contract/pod.ts';
 import { clockMs } from './stage.ts';
@@ -87,6 +88,7 @@ const floorSpec = ({ instance, agentImage, image, gatewayFolder, seccompProfile 
     createSeconds: 60,
     publishSeconds: 60,
     placement: anywhere,
+    filters: [],
   };
   return { spec, settings };
 };

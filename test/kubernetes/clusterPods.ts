@@ -137,6 +137,7 @@ export const prepareClusterPod = async (pods: ClusterPods, options: ClusterPodOp
     graceSeconds: 5,
     publishSeconds: 20,
     placement: anywhere,
+    filters: [],
     ...changes,
   };
   return {

@@ -65,5 +65,25 @@ const local: EnvironmentSettings = {
   resources: { cpu, ram: { min: 0.0625, max: 1, total: 16 }, disk: { min: 0.0625, max: 1, total: 10 } },
 };
 
-/** What the shared stack offers. */
+/** Does what the file `ask` among the outputs says, and never lets that file out. */
+const obedientFilter = `
+const fs = require('node:fs');
+const ask = fs.readFileSync('/data/outputs/ask', 'utf8');
+fs.rmSync('/data/outputs/ask');
+console.log('the filter saw ' + fs.readdirSync('/data/outputs').join() + ' beside ' + fs.readdirSync('/data/inputs').join());
+if (ask === 'remove') fs.rmSync('/data/outputs/b');
+if (ask === 'refuse') process.exit(3);
+if (ask === 'refuse slowly') setTimeout(() => process.exit(4), 2_000);
+if (ask === 'hang') setInterval(() => undefined, 1_000);`;
+
+/** Environments whose jobs go through a filter; its image is one with `node`. */
+export const filteringEnvironments = (image: string): readonly EnvironmentSettings[] => {
+  const filter = { image, command: ['node', '-e', obedientFilter], seconds: 4, cpu: cpu.max, ram: 0.125 };
+  return [
+    { ...tiny, id: 'filtered', filter },
+    { ...tiny, id: 'unfilterable', filter: { ...filter, image: 'localhost/c2d-nowhere:1' } },
+  ];
+};
+
+/** What the shared stack offers, beside those. */
 export const sharedEnvironments: readonly EnvironmentSettings[] = [local, tiny, guarded, brief, single, line, paid];

@@ -356,6 +356,7 @@ const aPodSpec = (pod: PodRef): PodSpec => ({
   createSeconds: 60,
   publishSeconds: 60,
   placement: anywhere,
+  filters: [],
 });
 
 /** Stages, runs, publishes. */

@@ -9,7 +9,9 @@ import path from 'node:path';
 import { setInterval } from 'node:timers';
 import { setTimeout as pause } from 'node:timers/promises';
 import { startStack, type Stack } from '../../infra/toolchain/stack.ts';
-import { sharedEnvironments } from './environments.ts';
+import { nodeAlgorithmTag } from '../../infra/images/node-algorithm/buildNodeAlgorithmContext.ts';
+import { ensureBusybox } from '../../infra/toolchain/busybox.ts';
+import { filteringEnvironments, sharedEnvironments } from './environments.ts';
 import { describeForTests } from './stackDescription.ts';
 import { runtimeOfThisRun } from './testCluster.ts';
 import { startWebhookReceiver } from './webhookReceiver.ts';
@@ -56,7 +58,9 @@ try {
   const receiver = await startWebhookReceiver((webhook) => appendFile(webhookLog, `${JSON.stringify(webhook)}\n`));
   const { env, ...runtime } = await runtimeOfThisRun();
   const webhooks = { C2D_NOTIFY_START_URL: `${receiver.origin}/started`, C2D_NOTIFY_STOP_URL: `${receiver.origin}/stopped` };
-  stack = await startStack({ ...runtime, env: { ...env, ...webhooks }, environments: sharedEnvironments });
+  const image = await nodeAlgorithmTag({ busyboxPath: (await ensureBusybox()).path });
+  const environments = [...sharedEnvironments, ...filteringEnvironments(image)];
+  stack = await startStack({ ...runtime, env: { ...env, ...webhooks }, environments });
   await publish('stack.json', JSON.stringify({ ...(await describeForTests(stack)), webhookLog }));
 } catch (err) {
   await publish('failure', err instanceof Error ? (err.stack ?? err.message) : String(err));

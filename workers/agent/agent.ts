@@ -8,6 +8,8 @@ import { endAtOnce, endBeforeRun, endUnheard, followEnding, whileAskingForLooks,
 import { startEvents, type EventSender } from './events.ts';
 import { failForGood, PhaseFailure } from './failures.ts';
 import { JobOver, type GatewayAddress } from './http.ts';
+import { filterOutputs } from './filtering.ts';
+import { abandonFilters, awaitFilters, openFilters, type FilterPlace, type OpenFilter } from './filters.ts';
 import { openLog, type AlgorithmLog } from './log.ts';
 import { scanOutputs } from './outputs.ts';
 import { logWithheldBy } from './outputRules.ts';
@@ -26,6 +28,8 @@ export interface AgentDeps {
   readonly address: GatewayAddress;
   readonly dataFolder: string;
   readonly controlFolder: string;
+  readonly filters: readonly FilterPlace[];
+  readonly filtersFolder: string;
   /** present on a cluster */
   readonly cluster?: ClusterLife;
 }
@@ -33,6 +37,7 @@ export interface AgentDeps {
 /** Everything of one run. */
 interface Run extends AgentDeps {
   readonly plan: Plan;
+  readonly openedFilters: readonly OpenFilter[];
   readonly pipes: Pipes;
   /** what keeps the pod from being sealed, once it is known; absent when the gate was opened in an earlier life */
   readonly breachFound: Promise<string | undefined> | undefined;
@@ -57,8 +62,10 @@ export const runAgent = async (deps: AgentDeps): Promise<void> => {
     await Promise.race([drive(deps, () => over.reject(new JobOver())), over.promise, ...unheard]);
   } catch (err) {
     if (!(err instanceof JobOver)) throw err;
-    // a pod that is being ended with a long grace cannot be hurried any more: it ends when both containers have
-    if (deps.cluster !== undefined) abandonAlgorithm(deps.controlFolder);
+    if (deps.cluster === undefined) return;
+    // a pod that is being ended with a long grace cannot be hurried any more: it ends when all its containers have
+    abandonAlgorithm(deps.controlFolder);
+    abandonFilters(deps.filters, deps.filtersFolder);
   }
 };
 
@@ -67,7 +74,9 @@ const drive = async (deps: AgentDeps, onOver: () => void): Promise<void> => {
   const stateFile = openState(`${controlFolder}/agent-state.json`);
   const { state } = stateFile;
   const planned = Promise.race([gateway.plan(), ...(deps.cluster === undefined ? [] : [endAtOnce(deps.cluster)])]);
-  const [plan, pipes] = await Promise.all([planned, openPipes(controlFolder)]);
+  const waiting = state.filtered === null ? deps.filters : [];
+  const opened = openFilters(waiting, deps.filtersFolder, state.released);
+  const [plan, pipes, openedFilters] = await Promise.all([planned, openPipes(controlFolder), opened]);
   // it takes the longest of all that comes before the gate
   const breachFound = state.released ? undefined : findSealBreach(plan.seal, deps.address);
   await Promise.all(
@@ -98,7 +107,19 @@ const drive = async (deps: AgentDeps, onOver: () => void): Promise<void> => {
   });
   if (withheldBy !== undefined && log.size() === 0) await log.note(`the log is withheld by the output policy of ${withheldBy}`);
   events.attach(log);
-  const run: Run = { ...deps, plan, pipes, breachFound, stateFile, progress, events, log, redact, cancelled: cancelled.signal };
+  const run: Run = {
+    ...deps,
+    plan,
+    pipes,
+    openedFilters,
+    breachFound,
+    stateFile,
+    progress,
+    events,
+    log,
+    redact,
+    cancelled: cancelled.signal,
+  };
   const { cluster } = deps;
   const hasEnded = (): boolean => state.exit !== null;
   const ending =
@@ -112,7 +133,8 @@ const drive = async (deps: AgentDeps, onOver: () => void): Promise<void> => {
   // bytes may travel while the gateway hands the exit over; only the word that all are there must come after it
   const wasEnded = ending?.wasFirst() === true;
   const exitReported = wasEnded ? ending.publishingAwaited : reportExit(run);
-  await Promise.all([exitReported, publish({ ...run, exitReported, ...(wasEnded && stoppedExitOf(state)) })]);
+  const published = filterOutputs(openedFilters, run).then(() => publish({ ...run, exitReported, ...(wasEnded && stoppedExitOf(state)) }));
+  await Promise.all([exitReported, published]);
 };
 
 const stoppedExitOf = ({ exit }: AgentState): Pick<PublishDeps, 'stoppedExit'> =>
@@ -167,8 +189,10 @@ const release = async (run: Run, algorithm: FollowedAlgorithm): Promise<void> =>
   state.staged = await untilStaged(run);
   const breach = await run.breachFound;
   if (breach !== undefined) return failForGood(gateway, 'stageInputs', new PhaseFailure('PodUnsealed', breach, false));
-  const arrival = Promise.race([algorithm.began, algorithm.arrived.then(() => undefined)]);
-  const first: Beginning | undefined = await (run.cluster === undefined ? arrival : whileAskingForLooks(gateway, arrival));
+  const arrival: Promise<Beginning | undefined> = Promise.race([algorithm.began, algorithm.arrived.then(() => undefined)]);
+  const arrivals = Promise.all([arrival, awaitFilters(run.openedFilters)]);
+  const [first, absence] = await (run.cluster === undefined ? arrivals : whileAskingForLooks(gateway, arrivals));
+  if (absence !== undefined) return failForGood(gateway, 'stageInputs', new PhaseFailure(absence.type, absence.message, false));
   if (first?.kind === 'unsealed') return failForGood(gateway, 'stageInputs', unsealedFailure(first.why));
   if (cancelled.aborted) return failForGood(gateway, 'stageInputs', cancelled.reason as PhaseFailure);
   state.released = true;
@@ -186,13 +210,13 @@ const unsealedFailure = (why: string): PhaseFailure =>
     false,
   );
 
-const reportExit = async ({ gateway, stateFile }: Run): Promise<void> => {
+const reportExit = async ({ gateway, stateFile, filters }: Run): Promise<void> => {
   const { state } = stateFile;
   if (state.exitReported) return;
   await gateway.report(
     state.exit === 'unknown' || state.exit === null
       ? { outcome: 'exitUnknown', phase: 'runAlgorithm' }
-      : { outcome: 'done', phase: 'runAlgorithm', result: state.exit },
+      : { outcome: 'done', phase: 'runAlgorithm', result: state.exit, ...(filters.length > 0 && { filtering: true }) },
   );
   state.exitReported = true;
   stateFile.save();

@@ -1,5 +1,6 @@
 /** What the agent is told from outside: environment variables; folders differ only in tests. */
 
+import type { FilterPlace } from './filters.ts';
 import type { GatewayAddress } from './http.ts';
 
 /** Settings of one agent. */
@@ -10,6 +11,10 @@ export interface AgentConfig {
   readonly dataFolder: string;
   /** FIFOs, busybox and the agent's own state */
   readonly controlFolder: string;
+  /** the pod's filters, in the order in which they run */
+  readonly filters: readonly FilterPlace[];
+  /** control folders of the filters, by number */
+  readonly filtersFolder: string;
   /**
    * Seconds between TERM and KILL for the algorithm. Present on a cluster: there TERM means that the pod is being ended,
    * and others start the algorithm's container at a time of their own.
@@ -19,7 +24,7 @@ export interface AgentConfig {
 
 /**
  * @param env `C2D_GATEWAY` (`unix:/path` or `http://host:port`), `C2D_TOKEN`, on a cluster `C2D_CLUSTER_GRACE_SECONDS`;
- *   `C2D_DATA` and `C2D_CONTROL` move the folders
+ *   with filters `C2D_FILTERS`; `C2D_DATA`, `C2D_CONTROL` and `C2D_FILTERS_FOLDER` move the folders
  * @throws Error naming the variable that is missing or malformed
  */
 export const readConfig = (env: Readonly<Record<string, string | undefined>>): AgentConfig => {
@@ -30,8 +35,20 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): A
     token,
     dataFolder: env['C2D_DATA'] ?? '/data',
     controlFolder: env['C2D_CONTROL'] ?? '/.c2d',
+    filters: filtersOf(env['C2D_FILTERS']),
+    filtersFolder: env['C2D_FILTERS_FOLDER'] ?? '/.c2d-filters',
     clusterGraceSeconds: seconds(env['C2D_CLUSTER_GRACE_SECONDS']),
   };
+};
+
+/** The runtime that made the pod wrote it; a pod whose filters are not understood must not run as one without. */
+const filtersOf = (text: string | undefined): readonly FilterPlace[] => {
+  if (text === undefined) return [];
+  const places = JSON.parse(text) as readonly Partial<FilterPlace>[];
+  return places.map(({ by, seconds: limit }) => {
+    if (typeof by !== 'string' || typeof limit !== 'number') throw new Error('C2D_FILTERS must be a list of filters');
+    return { by, seconds: limit };
+  });
 };
 
 const seconds = (text: string | undefined): number | undefined => {

@@ -14,13 +14,12 @@ process.on('SIGINT', () => undefined);
 
 // no await at the top: the image has all modules in one CommonJS file
 const run = async (): Promise<void> => {
-  const { gateway: address, token, dataFolder, controlFolder, clusterGraceSeconds } = readConfig(process.env);
+  const { gateway: address, token, clusterGraceSeconds, ...places } = readConfig(process.env);
   const { send, heardAtMs } = rememberAnswers(createSend(address, token));
   await runAgent({
     gateway: createGateway(send),
     address,
-    dataFolder,
-    controlFolder,
+    ...places,
     ...(clusterGraceSeconds !== undefined && { cluster: { graceSeconds: clusterGraceSeconds, ending: ending.signal, heardAtMs } }),
   });
 };

@@ -13,5 +13,5 @@ export const createProgress = (): Progress => ({ phase: 'stageInputs', filesDone
 
 /** Starts counting anew for `phase`. */
 export const enterPhase = (progress: Progress, phase: AgentPhase, filesTotal = 0, bytesTotal: number | null = null): void => {
-  Object.assign(progress, { phase, filesDone: 0, filesTotal, bytesDone: 0, bytesTotal } satisfies Progress);
+  Object.assign(progress, { phase, filesDone: 0, filesTotal, bytesDone: 0, bytesTotal, filtering: undefined } satisfies Progress);
 };

@@ -3,7 +3,7 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Plan } from '../gateway/protocol.ts';
+import type { Plan, PublishedOutputs } from '../gateway/protocol.ts';
 import type { Gateway } from './client.ts';
 import type { EventSender } from './events.ts';
 import { failForGood, failForNow, PhaseFailure } from './failures.ts';
@@ -34,7 +34,7 @@ const lastFlushMs = 2_000;
 
 /** After the call the gateway has every output that may leave and the log, verified, and knows that these are all. */
 export const publish = async (deps: PublishDeps): Promise<void> => {
-  const { uploads, withheld } = await listUploads(deps);
+  const { uploads, ...told } = await listUploads(deps);
   const done = new Map<number, PublishedFile>();
   for (;;) {
     try {
@@ -52,7 +52,7 @@ export const publish = async (deps: PublishDeps): Promise<void> => {
   await deps.gateway.report({
     outcome: 'done',
     phase: 'publishOutputs',
-    result: { files, ...(deps.stoppedExit !== undefined && { exit: deps.stoppedExit }), ...(withheld !== undefined && { withheld }) },
+    result: { files, ...(deps.stoppedExit !== undefined && { exit: deps.stoppedExit }), ...told },
   });
 };
 
@@ -74,9 +74,8 @@ const uploadAll = async (uploads: readonly Upload[], done: Map<number, Published
 };
 
 /** What is published, and why it is less than what was written. */
-interface Listed {
+interface Listed extends Pick<PublishedOutputs, 'withheld' | 'withheldAs' | 'filters'> {
   readonly uploads: readonly Upload[];
-  readonly withheld: string | undefined;
 }
 
 /** The numbering that everybody sees: outputs in byte order of their paths, then the log. */
@@ -85,20 +84,37 @@ const listUploads = async (deps: PublishDeps): Promise<Listed> => {
   const folder = `${dataFolder}/outputs`;
   const scan = await scanOutputs(folder, { maxBytes: plan.limits.outputBytes, maxFiles: plan.limits.outputFiles });
   const readable = await readableUploads(folder, scan);
-  const withheld = await findBreach(readable, plan.outputRules);
+  const { withheld, ...told } = await judge(readable, scan, deps);
   const outputs = withheld === undefined ? readable : [];
   const skipped = scan.skipped + (scan.exceeded === undefined ? scan.files.length - readable.length : 0);
   if (!stateFile.state.skippedNoted) {
     stateFile.state.skippedNoted = true;
     stateFile.save();
-    if (scan.exceeded !== undefined) await log.note('the outputs exceed their limits and are not published');
-    else if (withheld !== undefined) await log.note(withheld);
+    if (withheld !== undefined) await log.note(withheld);
+    else if (scan.exceeded !== undefined) await log.note('the outputs exceed their limits and are not published');
     else if (skipped > 0) await log.note(`left out of the outputs: ${skipped} that are no regular, readable files`);
   }
   const bytes = scan.exceeded === undefined && withheld === undefined ? scan.bytes : 0;
   enterPhase(progress, 'publishOutputs', outputs.length + 1, bytes + log.size());
   const logUpload: Upload = { n: outputs.length, place: Buffer.from(log.path), name: 'algorithm.log', type: 'algorithmLog' };
-  return { uploads: [...outputs, logUpload], withheld };
+  return { uploads: [...outputs, logUpload], ...(withheld !== undefined && { withheld }), ...told };
+};
+
+/** The filters have the first word, the rules hold for what those leave. */
+const judge = async (
+  readable: readonly JudgedOutput[],
+  { exceeded }: OutputScan,
+  { plan, stateFile }: PublishDeps,
+): Promise<Omit<Listed, 'uploads'>> => {
+  const { filtered } = stateFile.state;
+  const filters = filtered === null ? {} : { filters: [...filtered.ends] };
+  if (filtered?.withheld !== undefined) return { ...filters, withheld: filtered.withheld.reason, withheldAs: filtered.withheld.as };
+  if (filtered !== null && exceeded !== undefined) {
+    const by = filtered.ends.map((end) => end.by).join(' and of ');
+    return { ...filters, withheldAs: 'FilterFailed', withheld: `the outputs are withheld: the filter of ${by} left more than may leave` };
+  }
+  const withheld = await findBreach(readable, plan.outputRules);
+  return { ...filters, ...(withheld !== undefined && { withheld }) };
 };
 
 const concurrentLooks = 16;

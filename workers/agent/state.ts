@@ -2,11 +2,19 @@
 
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
-import type { PhaseReport, StagedInputs } from '../gateway/protocol.ts';
+import type { FilterEnd, PhaseReport, StagedInputs } from '../gateway/protocol.ts';
 import type { LastWord } from './life.ts';
 
 /** How the algorithm ended, as it is reported. */
 export type AlgorithmExit = Extract<PhaseReport, { phase: 'runAlgorithm'; outcome: 'done' }>['result'];
+
+/** What the filters of a pod said. */
+export interface FilteredOutputs {
+  /** the filters that were asked, in their order */
+  readonly ends: readonly FilterEnd[];
+  /** absent: the outputs may leave */
+  readonly withheld?: { readonly as: 'OutputsWithheld' | 'FilterFailed'; readonly reason: string } | undefined;
+}
 
 /** Changed by assignment, then saved. */
 export interface AgentState {
@@ -28,6 +36,8 @@ export interface AgentState {
   lastWord: { readonly line: LastWord; readonly atMs: number } | null;
   exit: AlgorithmExit | 'unknown' | null;
   exitReported: boolean;
+  /** null: not yet, or there was nothing to be filtered */
+  filtered: FilteredOutputs | null;
   /** the log says what was left out of the outputs */
   skippedNoted: boolean;
 }
@@ -64,6 +74,7 @@ const newState = (): AgentState => ({
   lastWord: null,
   exit: null,
   exitReported: false,
+  filtered: null,
   skippedNoted: false,
 });
 

@@ -71,7 +71,7 @@ export const createGateway = (deps: GatewayDeps): Express => {
   agent.post('/events', pod(takeEvents({ ledger, reports, gate }), express.json({ limit: eventsBody })));
   agent.post(
     '/reports',
-    pod(takeReport({ ledger, reports, resolveJob, seal: sealResults(outputs) }), express.json({ limit: reportsBody })),
+    pod(takeReport({ ledger, reports, resolveJob, seal: sealResults(outputs), logger: deps.logger }), express.json({ limit: reportsBody })),
   );
   agent.put('/outputs/:n', pod(takeOutput(outputs)));
   agent.put('/outputs/:n/parts/:k', pod(takePart(outputs)));

@@ -22,6 +22,9 @@ const describeProgress = (verb: string, { filesDone, filesTotal, bytesDone, byte
   return `${verb}: ${filesDone} of ${filesTotal} files, ${amount}`;
 };
 
+/** What clients read while filters look at the outputs. */
+export const filteringReason = 'the algorithm has ended, its outputs are being filtered';
+
 /** What clients read about a phase's progress; the ledger keeps the furthest state. */
 export const progressRecordOf = (pod: PodRef, progress: AgentProgress): ProgressRecord => {
   switch (progress.phase) {
@@ -30,6 +33,7 @@ export const progressRecordOf = (pod: PodRef, progress: AgentProgress): Progress
     case 'runAlgorithm':
       return { ...pod, status: status.running, reason: 'the algorithm is running', progress };
     case 'publishOutputs':
+      if (progress.filtering === true) return { ...pod, status: status.filtering, reason: filteringReason, progress };
       return { ...pod, status: status.publishing, reason: describeProgress('publishing results', progress), progress };
     default:
       return progress.phase satisfies never;

@@ -101,6 +101,8 @@ export const agentProgress = z.object({
   filesTotal: z.number().int().nonnegative(),
   bytesDone: z.number().int().nonnegative(),
   bytesTotal: z.number().int().nonnegative().nullable(),
+  /** only while outputs are to be published: filters look at them, nothing leaves yet */
+  filtering: z.boolean().optional(),
 });
 
 /** A sign of life, with whatever is new. `logs` are consecutive pieces of the algorithm's log. */
@@ -149,6 +151,15 @@ export const outputCompletion = outputFile.extend({
     .optional(),
 });
 
+/** What a filter of the outputs ended with. */
+const filterEnd = z.object({
+  by: z.string().max(200),
+  /** null: it did not get as far */
+  exitCode: z.number().int().nullable(),
+  /** the last of what it wrote, for the operator only */
+  log: z.base64().max(64 * 1024),
+});
+
 export const publishedOutputs = z.object({
   /** the numbers `n` under which files were completed, and what they are; complete and final */
   files: z.array(outputFile.extend({ n: z.number().int().nonnegative() })),
@@ -156,6 +167,10 @@ export const publishedOutputs = z.object({
   exit: z.object({ exitCode: z.number().int().nullable(), finishedAtMs: z.number().nullable() }).optional(),
   /** which rule kept the outputs back; `files` has the log only */
   withheld: z.string().max(500).optional(),
+  /** what kind of end that is; absent: OutputsWithheld */
+  withheldAs: z.enum(['OutputsWithheld', 'FilterFailed']).optional(),
+  /** the filters that were asked, in their order */
+  filters: z.array(filterEnd).max(20).optional(),
 });
 
 /**
@@ -165,7 +180,13 @@ export const publishedOutputs = z.object({
 export const phaseReport = z.discriminatedUnion('outcome', [
   z.discriminatedUnion('phase', [
     z.object({ outcome: z.literal('done'), phase: z.literal('stageInputs'), result: stagedInputs }),
-    z.object({ outcome: z.literal('done'), phase: z.literal('runAlgorithm'), result: algorithmExit }),
+    z.object({
+      outcome: z.literal('done'),
+      phase: z.literal('runAlgorithm'),
+      result: algorithmExit,
+      /** what it has written goes through filters next */
+      filtering: z.boolean().optional(),
+    }),
     z.object({ outcome: z.literal('done'), phase: z.literal('publishOutputs'), result: publishedOutputs }),
   ]),
   z.object({ outcome: z.literal('exitUnknown'), phase: z.literal('runAlgorithm') }),
@@ -194,6 +215,8 @@ export type PlannedFile = z.infer<typeof plannedFile>;
 export type AgentProgress = z.infer<typeof agentProgress>;
 export type Events = z.infer<typeof events>;
 export type StagedInputs = z.infer<typeof stagedInputs>;
+export type PublishedOutputs = z.infer<typeof publishedOutputs>;
+export type FilterEnd = z.infer<typeof filterEnd>;
 export type OutputFile = z.infer<typeof outputFile>;
 export type OutputCompletion = z.infer<typeof outputCompletion>;
 export type PhaseReport = z.infer<typeof phaseReport>;

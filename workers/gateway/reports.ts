@@ -4,7 +4,8 @@ import { ApplicationFailure } from '@temporalio/common';
 import { faultOf, isFailureType, type FailureType } from '../../workflows/contract/failures.ts';
 import type { AgentPhase, PodRef, PublishedOutputs } from '../../workflows/contract/job.ts';
 import { status } from '../../workflows/contract/status.ts';
-import { withoutSecrets } from '../../infra/process/logger.ts';
+import { withoutSecrets, type Logger } from '../../infra/process/logger.ts';
+import { filteringReason } from './events.ts';
 import { askForExit, completePhase, failPhase, type ReportDeps, type ReportOutcome } from './phaseReports.ts';
 import type { ResolveJob } from './jobFiles.ts';
 import type { PodHandler } from './podAuthentication.ts';
@@ -19,6 +20,7 @@ export interface ReportsDeps {
   readonly reports: ReportDeps;
   readonly resolveJob: ResolveJob;
   readonly seal: SealResults;
+  readonly logger: Pick<Logger, 'info'>;
 }
 
 /** 200 once the report is taken, also when an earlier copy was; 503 while nothing waits for it yet; 410 when the job is over. */
@@ -89,12 +91,8 @@ const withhold = async (
   report: Extract<PhaseReport, { outcome: 'done'; phase: 'publishOutputs' }>,
 ): Promise<ReportOutcome> => {
   await recordDone(deps, pod, report);
-  const failure = ApplicationFailure.create({
-    type: 'OutputsWithheld' satisfies FailureType,
-    message: withoutSecrets(report.result.withheld ?? ''),
-    nonRetryable: true,
-    category: 'BENIGN',
-  });
+  const { withheld: message = '', withheldAs: type = 'OutputsWithheld' } = report.result;
+  const failure = failureOf({ outcome: 'failed', phase: 'publishOutputs', type, message, retryable: false });
   return failPhase(deps.reports)('publishOutputs', pod, failure);
 };
 
@@ -128,7 +126,7 @@ const failureOf = (report: Extract<PhaseReport, { outcome: 'failed' }>): Applica
 
 /** Writes what clients read before the workflow goes on, and returns the small result that enters the history. */
 const recordDone = async (
-  { ledger, seal }: ReportsDeps,
+  { ledger, seal, logger }: ReportsDeps,
   pod: PodRef,
   report: Extract<PhaseReport, { outcome: 'done' }>,
 ): Promise<unknown> => {
@@ -140,12 +138,20 @@ const recordDone = async (
     case 'runAlgorithm':
       await ledger.recordProgress({
         ...pod,
-        status: status.publishing,
-        reason: 'the algorithm has ended, its results are being published',
+        ...(report.filtering === true
+          ? { status: status.filtering, reason: filteringReason }
+          : { status: status.publishing, reason: 'the algorithm has ended, its results are being published' }),
       });
       return report.result;
     case 'publishOutputs': {
-      const { files, exit } = report.result;
+      const { files, exit, filters = [] } = report.result;
+      // a filter may have seen what nobody else is to see: its words go no further than here
+      for (const { by, exitCode, log } of filters) {
+        const output = withoutSecrets(Buffer.from(log, 'base64').toString('utf8'));
+        logger.info({ ...pod, filter: by, exitCode, output }, 'a filter of outputs has ended');
+      }
+      // a sign of life may not have told so yet
+      if (filters.length > 0) await ledger.recordProgress({ ...pod, status: status.publishing, reason: 'the results are being published' });
       if (new Set(files.map(({ n }) => n)).size !== files.length) throw malformed('two published files have one number');
       await ledger.recordResults({ ...pod, results: await seal(pod, resultEntriesOf(files)) });
       const bytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);

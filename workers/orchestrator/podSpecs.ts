@@ -6,6 +6,7 @@ import type { PodRef } from '../../workflows/contract/job.ts';
 import type { PodSpec } from '../../workflows/contract/pod.ts';
 import type { Admission, AlgorithmContainer, JobSpec, RegistryCredentials } from '../../workflows/contract/spec.ts';
 import { clusterDevicesOf, type ComputeEnvironment } from '../../infra/environments/environments.ts';
+import { podFiltersOf, publishSecondsOf } from '../../infra/environments/outputFilter.ts';
 import { placementOf } from '../../infra/environments/placement.ts';
 
 const gibibyte = 1024 ** 3;
@@ -60,6 +61,7 @@ export const createPodSpecs = ({
     if (unsealed) throw notSealed(spec.environmentId);
     const environment = environmentOf(spec.environmentId);
     const { limits } = environment;
+    const publishSeconds = publishSecondsOf(environment);
     const { cpu = 1, ram = 1, disk = 1 } = spec.resources;
     return {
       pod,
@@ -83,9 +85,11 @@ export const createPodSpecs = ({
       token: tokenOf(pod),
       createSeconds: limits.createSeconds,
       graceSeconds: limits.graceSeconds,
-      publishSeconds: limits.publishSeconds,
+      publishSeconds,
       placement: placementOf(environment.kubernetes),
-      deadlineSeconds: limits.createSeconds + limits.stageSeconds + admission.runSeconds + limits.publishSeconds + deadlineMarginSeconds,
+      deadlineSeconds: limits.createSeconds + limits.stageSeconds + admission.runSeconds + publishSeconds + deadlineMarginSeconds,
+      // a self-test has nothing of anybody's to publish, and its time does not count with what a filter takes
+      filters: spec.surface === 'selfTest' ? [] : podFiltersOf(environment),
     };
   },
 });

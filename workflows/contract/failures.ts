@@ -66,6 +66,8 @@ const faults = {
   OutputsTooLarge: 'consumer',
   /** a rule of the owner of the data, or of the environment, keeps them back */
   OutputsWithheld: 'consumer',
+  /** a filter of the outputs could not do its work, so they are kept back */
+  FilterFailed: 'operator',
   OutputsUnreadable: 'platform',
   /** the storage that the consumer has named does not take the outputs, or must not be reached */
   OutputTargetRefused: 'consumer',

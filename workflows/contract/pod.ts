@@ -29,6 +29,31 @@ export interface PodSpec {
   readonly publishSeconds: number;
   /** where and as what the environment has its pods run; runtimes without nodes ignore it */
   readonly placement: PodPlacement;
+  /** what judges the outputs before they leave, one after the other; at most {@link maxFilters} */
+  readonly filters: readonly PodFilter[];
+}
+
+/** How many filters one pod can have: the agent's image has a folder for each. */
+export const maxFilters = 8;
+
+/**
+ * A container of the pod that sees the outputs after the algorithm has ended, and may change them. They leave once all
+ * filters have ended with exit code 0.
+ */
+export interface PodFilter {
+  /** whose it is: `environment small`, or a DID */
+  readonly by: string;
+  /** reference as the runtime takes it */
+  readonly image: string;
+  /** argv */
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cpu: number;
+  readonly memoryBytes: number;
+  /** how long it may take */
+  readonly seconds: number;
+  /** true: inputs, DDOs and logs are there as well, read-only; a filter that could not be trusted with them might copy them into the outputs */
+  readonly seesInputs: boolean;
 }
 
 /** What an environment decides about pods of a cluster, in the cluster's own terms. */

@@ -100,8 +100,11 @@ const phaseTimeoutStatus: Readonly<Record<AgentPhase | 'createPod', number>> = {
 };
 
 /** Status in which a job ends after a failure of `type` in `phase`. */
-export const statusOfFailure = (type: FailureType, phase: AgentPhase | 'createPod'): number =>
-  failureStatus[type] ?? phaseTimeoutStatus[phase];
+export const statusOfFailure = (type: FailureType, phase: AgentPhase | 'createPod'): number => {
+  // one that could not be started is known before the algorithm is let go
+  if (type === 'FilterFailed') return phase === 'publishOutputs' ? status.publishingFailed : status.containerFailed;
+  return failureStatus[type] ?? phaseTimeoutStatus[phase];
+};
 
 /** Status, reason and exit of a job whose algorithm ended by itself. */
 export const endOfRun = (exit: AlgorithmExit): JobEnd => {

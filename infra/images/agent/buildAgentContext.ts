@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { chmod, copyFile, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { copyNode } from '../nodeFiles.ts';
+import { maxFilters } from '../../../workflows/contract/pod.ts';
 import { bundleAgent } from './bundleAgent.ts';
 
 const sources = path.resolve(import.meta.dirname, '../../../workers/agent');
@@ -31,6 +32,7 @@ export const agentContext = async (
   await writeFile(path.join(rootfs, 'agent/main.cjs'), await bundleAgent(sources));
   await copyPackage('re2js', path.join(rootfs, 'agent/node_modules'));
   await makeDataFolder(path.join(directory, 'data'));
+  for (let n = 0; n < maxFilters; n += 1) await mkdir(path.join(directory, 'filters', String(n)), { recursive: true, mode: 0o755 });
   await mkdir(control, { recursive: true });
   await chmod(control, 0o755);
   await copyFile(busyboxPath, path.join(control, 'busybox'));

@@ -3,6 +3,7 @@
 import { JobFailure } from '../../../workflows/contract/failures.ts';
 import type { PaymentMeans, PaymentTerms, Resources } from '../../../workflows/contract/spec.ts';
 import type { ComputeEnvironment } from '../../environments/environments.ts';
+import { publishSecondsOf } from '../../environments/outputFilter.ts';
 import { priceOfRun, pricePerMinute } from '../../environments/prices.ts';
 import type { ChainReader } from '../chains.ts';
 import { isSameId } from '../ids.ts';
@@ -28,9 +29,9 @@ export interface PricedRun {
 const claimSeconds = 3_600;
 
 /** Every phase may take as long as it is allowed to, and the claim still comes before the lock's expiry. */
-export const lockSecondsOf = ({ limits }: ComputeEnvironment, { runSeconds, queueSeconds }: PricedRun): number => {
-  const { createSeconds, stageSeconds, publishSeconds, graceSeconds } = limits;
-  return runSeconds + queueSeconds + createSeconds + stageSeconds + graceSeconds + publishSeconds + claimSeconds;
+export const lockSecondsOf = (environment: ComputeEnvironment, { runSeconds, queueSeconds }: PricedRun): number => {
+  const { createSeconds, stageSeconds, graceSeconds } = environment.limits;
+  return runSeconds + queueSeconds + createSeconds + stageSeconds + graceSeconds + publishSecondsOf(environment) + claimSeconds;
 };
 
 /**

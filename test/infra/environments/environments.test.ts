@@ -30,6 +30,7 @@ describe('the configuration of an environment', () => {
     ['an id alone', {}],
     ['devices', { devices: [gpu, { id: 'fpga', resource: 'xilinx.com/fpga-1', type: 'fpga', min: 0, max: 1, total: 1 }] }],
     ['prices, also of devices', { devices: [gpu], fees: [{ chainId: 1, feeToken: token, prices: [{ id: 'gpu', price: 0.5 }] }] }],
+    ['a filter of outputs', { filter: { image: 'f@sha256:1', command: ['/f'], env: { MODE: 'x' }, seconds: 60, cpu: 0.5, ram: 1 } }],
     ['free jobs that get less', { devices: [gpu], free: { resources: { cpu: 0.5, gpu: 1 } } }],
     [
       'a place in a cluster',
@@ -52,6 +53,8 @@ describe('the configuration of an environment', () => {
   test.each<[string, Record<string, unknown>]>([
     ['0: Unrecognized key: "gpus"', { gpus: 1 }],
     ['0.platform: Unrecognized key: "cpu"', { platform: { architecture: 'arm64', os: 'linux', cpu: 'x' } }],
+    ['0.filter: Unrecognized key: "memory"', { filter: { image: 'f', command: ['/f'], memory: 1 } }],
+    ['0.filter.command: Too small: expected array to have >=1 items', { filter: { image: 'f', command: [] } }],
     ['0.access: Unrecognized key: "adresses"', { access: { adresses: [] } }],
     ['0.id: is not a name of 1 to 63 letters, digits, dots and dashes that begins and ends with a letter or digit', { id: 'small-' }],
     ['0.resources.cpu.min: is above max', { resources: sizes({ cpu: { min: 2, max: 1, total: 4 } }) }],

@@ -1,6 +1,8 @@
-import { agentContainer, algorithmContainer, algorithmUser, defaultPodSettings } from '../../../infra/pods/dockerSpec.ts';
+import { agentContainer } from '../../../infra/pods/dockerAgentSpec.ts';
+import { filterContainer, filterVolumes } from '../../../infra/pods/dockerFilterSpec.ts';
+import { algorithmContainer, algorithmUser, defaultPodSettings } from '../../../infra/pods/dockerSpec.ts';
 import { podLabels } from '../../../infra/pods/podLabels.ts';
-import { anywhere, type PodSpec } from '../../../workflows/contract/pod.ts';
+import { anywhere, type PodFilter, type PodSpec } from '../../../workflows/contract/pod.ts';
 
 const settings = {
   ...defaultPodSettings,
@@ -22,6 +24,7 @@ const spec: PodSpec = {
   createSeconds: 60,
   publishSeconds: 60,
   placement: anywhere,
+  filters: [],
 };
 const stem = `c2d-${'a'.repeat(32)}-2`;
 
@@ -132,6 +135,48 @@ describe('agentContainer', () => {
   test('comes back after a failure and stays away after an end', () => {
     expect(agentContainer(spec, settings).HostConfig?.RestartPolicy).toEqual({ Name: 'on-failure', MaximumRetryCount: 10 });
     expect(algorithmContainer(spec, image, settings).HostConfig?.RestartPolicy).toEqual({ Name: 'no' });
+  });
+});
+
+describe('filterContainer', () => {
+  const filter: PodFilter = {
+    ...{ by: 'environment env', image: 'filter:1', command: ['/filter', 'strictly'], env: { MODE: 'x', OUTPUTS: '/elsewhere' } },
+    ...{ cpu: 0.25, memoryBytes: 32 * 1024 ** 2, seconds: 60, seesInputs: true },
+  };
+  const filtered = { ...spec, filters: [filter, { ...filter, by: 'did:op:1', seesInputs: false }] };
+  const make = (n: number) => filterContainer(filtered, n, { user: '1234:77', settings });
+  const mountsOf = (container: ReturnType<typeof agentContainer>) =>
+    (container.HostConfig?.Mounts ?? []).map(({ Source, Target, ReadOnly }) => [Source, Target, ReadOnly]);
+  const shell = [`${stem}-filter-shell`, '/.c2d-shell', true];
+
+  test("has the algorithm's walls and user, limits of its own, and no token", () => {
+    expect(make(0)).toMatchObject({
+      ...{ name: `${stem}-filter-0`, Image: 'filter:1', Cmd: ['/filter', 'strictly'], User: '1234:77' },
+      Labels: { 'c2d.job-id': 'a'.repeat(32) },
+      HostConfig: { NetworkMode: 'none', ReadonlyRootfs: true, CapDrop: ['ALL'], Memory: 32 * 1024 ** 2, NanoCpus: 250_000_000 },
+    });
+    expect(make(0).Env).toEqual(['MODE=x', 'OUTPUTS=/data/outputs', 'VOLUME=/data', 'INPUTS=/data/inputs', 'LOGS=/data/logs']);
+    expect(JSON.stringify(make(0))).not.toContain('the-token');
+  });
+
+  test('sees outputs and a control folder of its own, and inputs only where it may', () => {
+    expect(mountsOf(make(0))).toEqual([
+      [`${stem}-data`, '/data', true],
+      [`${stem}-outputs`, '/data/outputs', false],
+      [`${stem}-filter-0-control`, '/.c2d', true],
+      shell,
+    ]);
+    expect(mountsOf(make(1))).toEqual([[`${stem}-outputs`, '/data/outputs', false], [`${stem}-filter-1-control`, '/.c2d', true], shell]);
+    expect(make(1).Env).toEqual(['MODE=x', 'OUTPUTS=/data/outputs']);
+  });
+
+  test('is known to the agent, which has the control folders; nothing of it is in a pod without filters', () => {
+    const agent = agentContainer(filtered, settings);
+    expect(agent.Env).toContain('C2D_FILTERS=[{"by":"environment env","seconds":60},{"by":"did:op:1","seconds":60}]');
+    expect(mountsOf(agent)).toEqual(expect.arrayContaining([[`${stem}-filter-1-control`, '/.c2d-filters/1', false]]));
+    expect(filterVolumes(filtered)).toEqual([`${stem}-filter-shell`, `${stem}-filter-0-control`, `${stem}-filter-1-control`]);
+    expect(algorithmContainer(filtered, image, settings)).toEqual(algorithmContainer(spec, image, settings));
+    expect([filterVolumes(spec), JSON.stringify(agentContainer(spec, settings)).includes('ilter')]).toEqual([[], false]);
   });
 });
 

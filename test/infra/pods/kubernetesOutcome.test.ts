@@ -57,6 +57,16 @@ const evicted = (message: string, ends: V1PodStatus = both(ended(137), ended(0))
 const notFound =
   'rpc error: code = NotFound desc = failed to pull and unpack image "registry.example/a:1": failed to resolve reference "registry.example/a:1": registry.example/a:1: not found';
 
+const withFilter = (
+  filter: V1ContainerState,
+  { algorithm = running, filterImage = 'registry.example/f:1', ageSeconds = 40 } = {},
+): V1Pod => {
+  const pod = aPod(both(running, algorithm), { ageSeconds });
+  pod.metadata!.annotations!['c2d.filters'] = '["environment small"]';
+  pod.status!.containerStatuses!.push({ ...container('filter-0', filter), image: filterImage });
+  return pod;
+};
+
 describe('kubernetesOutcome', () => {
   test.each<[string, V1Pod | undefined, unknown]>([
     ['no pod', undefined, lost('the pod is gone')],
@@ -66,6 +76,41 @@ describe('kubernetesOutcome', () => {
     ['both are being made', aPod(both(waiting('ContainerCreating'), waiting('ContainerCreating'))), alive],
     ['the algorithm is being made', aPod(both(running, waiting('ContainerCreating'))), alive],
     ['a word that nobody knows', aPod(both(running, waiting('Dreaming'))), alive],
+
+    ['a filter that has run and refused is for the agent to judge', withFilter(ended(3)), alive],
+    ['a filter that is being made', withFilter(waiting('ContainerCreating')), alive],
+    [
+      'a filter whose image is nowhere',
+      withFilter(waiting('ErrImagePull', notFound)),
+      failed('FilterFailed', 'the image of the filter of environment small does not exist'),
+    ],
+    [
+      'a filter whose local image is not there',
+      withFilter(waiting('ErrImagePull', ''), { filterImage: 'localhost/f:1' }),
+      failed('FilterFailed', 'is not on this node'),
+    ],
+    [
+      'a filter whose registry is away',
+      withFilter(waiting('ImagePullBackOff', 'dial tcp: i/o timeout')),
+      { kind: 'alive', waiting: 'the image registry does not answer properly; it is tried again', agentRuns: true },
+    ],
+    [
+      'a filter whose registry stays away',
+      withFilter(waiting('ImagePullBackOff', 'dial tcp: i/o timeout'), late),
+      failed('FilterFailed', 'for as long as'),
+    ],
+    [
+      'a filter that the cluster cannot make',
+      withFilter(waiting('CreateContainerConfigError')),
+      failed('ClusterMisconfigured', 'the filter of environment small'),
+    ],
+    ['a filter that the cluster cannot start', withFilter(ended(128, 'StartError')), failed('FilterFailed', 'could not start')],
+    ['a filter that does not come', withFilter(waiting('ContainerCreating'), late), failed('FilterFailed', 'within 120 s')],
+    [
+      'an algorithm that has ended, whatever its filter does',
+      withFilter(waiting('ErrImagePull', notFound), { algorithm: ended(0) }),
+      over(0),
+    ],
 
     // evictions come before exit codes
     [

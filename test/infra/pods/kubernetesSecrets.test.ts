@@ -14,6 +14,7 @@ const pod = { jobId: 'a'.repeat(32), podAttempt: 1 };
 const name = podName(pod);
 const spec: PodSpec = {
   ...{ pod, environmentId: 'small', image: 'r.example/a:1', command: ['sh'], env: {}, token: 'token', placement: anywhere },
+  filters: [],
   ...{ deadlineSeconds: 60, createSeconds: 60, graceSeconds: 5, publishSeconds: 30 },
   resources: { cpu: 1, memoryBytes: 1, diskBytes: 1, devices: {} },
   registryCredentials: { username: 'reader', password: 'the-password' },

@@ -1,5 +1,5 @@
 import { kubernetesPod, pullSecret, type KubernetesPodSettings } from '../../../infra/pods/kubernetesSpec.ts';
-import { anywhere, type PodSpec } from '../../../workflows/contract/pod.ts';
+import { anywhere, type PodFilter, type PodSpec } from '../../../workflows/contract/pod.ts';
 
 const settings: KubernetesPodSettings = {
   instance: 'here',
@@ -24,6 +24,7 @@ const spec: PodSpec = {
   graceSeconds: 5,
   publishSeconds: 30,
   placement: anywhere,
+  filters: [],
 };
 const make = (changes: Partial<PodSpec> = {}, others: Partial<KubernetesPodSettings> = {}) =>
   kubernetesPod({ ...spec, ...changes }, { ...settings, ...others }, 'http://10.0.0.1:8080');
@@ -220,5 +221,47 @@ describe('kubernetesPod', () => {
       hostUsers: false,
       imagePullSecrets: [{ name: 'one' }, { name: 'two' }],
     });
+  });
+});
+
+describe('filters of a pod', () => {
+  const filter: PodFilter = {
+    ...{ by: 'environment small', image: 'filter:1', command: ['/filter', '$(DIDS)'], env: { MODE: 'x' } },
+    ...{ cpu: 1, memoryBytes: 2_000, seconds: 60, seesInputs: true },
+  };
+  const filters = [filter, { ...filter, by: 'did:op:1', seesInputs: false }];
+  const containersOf = (changes: Partial<PodSpec>) => make(changes).spec?.containers ?? [];
+
+  test('are containers after the algorithm, as sealed as that, and named where looks find them', () => {
+    const [agent, algorithm, one, two] = containersOf({ filters });
+    expect([one?.name, two?.name]).toEqual(['filter-0', 'filter-1']);
+    expect(one?.securityContext).toEqual(algorithm?.securityContext);
+    expect(one?.command?.slice(-2)).toEqual(['/filter', '$$(DIDS)']);
+    expect(one?.resources).toMatchObject({ requests: { cpu: '50m', memory: '2000' }, limits: { cpu: '1000m', memory: '2000' } });
+    expect(make({ filters }).metadata?.annotations).toEqual({
+      'c2d.create-seconds': '60',
+      'c2d.filters': '["environment small","did:op:1"]',
+    });
+    expect(agent?.env).toContainEqual({
+      name: 'C2D_FILTERS',
+      value: '[{"by":"environment small","seconds":60},{"by":"did:op:1","seconds":60}]',
+    });
+    expect(JSON.stringify([one, two])).not.toContain('the-token');
+  });
+
+  test('see outputs, a part of the control volume and a /tmp of their own, and inputs only where they may', () => {
+    const [, , one, two] = containersOf({ filters });
+    const mounts = (n: number) => [
+      { name: 'outputs', mountPath: '/data/outputs' },
+      { name: 'filters', mountPath: '/.c2d', subPath: String(n), readOnly: true },
+      { name: `tmp-filter-${n}`, mountPath: '/tmp' },
+    ];
+    expect(one?.volumeMounts).toEqual([{ name: 'data', mountPath: '/data', readOnly: true }, ...mounts(0)]);
+    expect(two?.volumeMounts).toEqual(mounts(1));
+  });
+
+  test('change nothing of the algorithm, and are nowhere in a pod without any', () => {
+    expect(containersOf({ filters })[1]).toEqual(containersOf({})[1]);
+    expect(JSON.stringify(make())).not.toContain('ilter');
   });
 });

@@ -89,6 +89,7 @@ export const preparePod = async (harness: PodHarness, { command, plan, files, sp
     createSeconds: 60,
     publishSeconds: 60,
     placement: anywhere,
+    filters: [],
     ...changes,
   };
   return {

@@ -14,8 +14,17 @@ describe('readConfig', () => {
       token: 't',
       dataFolder: '/data',
       controlFolder: '/.c2d',
+      filters: [],
+      filtersFolder: '/.c2d-filters',
       clusterGraceSeconds: undefined,
     });
+  });
+
+  test('knows the filters of its pod, and refuses what it does not understand', () => {
+    const env = { C2D_TOKEN: 't', C2D_GATEWAY: 'http://gateway' };
+    const filters = [{ by: 'environment small', seconds: 5 }];
+    expect(readConfig({ ...env, C2D_FILTERS: JSON.stringify(filters) }).filters).toEqual(filters);
+    expect(() => readConfig({ ...env, C2D_FILTERS: '[{}]' })).toThrow(/C2D_FILTERS/);
   });
 
   test.each([{}, { C2D_TOKEN: 't' }, { C2D_TOKEN: 't', C2D_GATEWAY: 'gateway' }, { C2D_GATEWAY: 'http://x' }])('refuses %j', (env) => {

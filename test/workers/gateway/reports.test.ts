@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Logger } from '../../../infra/process/logger.ts';
 import { JobFailure } from '../../../workflows/contract/failures.ts';
 import { closeAll, startGateway } from './harness.ts';
 
@@ -174,6 +175,32 @@ describe('POST reports', () => {
     expect((await post('/reports', { ...report, result: { ...report.result, withheld } })).status).toBe(200);
     expect(activity.failures).toMatchObject([{ type: 'OutputsWithheld', message: withheld, nonRetryable: true }]);
     expect(ledger.results?.map(({ filename }) => filename)).toEqual(['algorithm.log']);
+  });
+
+  test('a job whose outputs go through filters shows so, and what they wrote is for the log of the operator only', async () => {
+    const lines: unknown[] = [];
+    const logger = {
+      info: (...line: unknown[]) => void lines.push(line),
+      warn: () => undefined,
+      error: () => undefined,
+    } as unknown as Logger;
+    const { post, temporal, ledger, pod } = await startGateway({ deps: { logger } });
+    temporal.start('runAlgorithm/1');
+    expect((await post('/reports', { ...ran, filtering: true })).status).toBe(200);
+    expect(temporal.activities.get('runAlgorithm/1')?.result).toEqual(exit);
+    const activity = temporal.start('publishOutputs/1');
+    const report = published([]);
+    const log = Buffer.from('row 7 of https://data.example/table').toString('base64');
+    const filters = [{ by: 'environment small', exitCode: 126, log }];
+    const withheld = 'the outputs are withheld because the filter of environment small failed (exit code 126)';
+    const result = { ...report.result, withheld, withheldAs: 'FilterFailed', filters };
+    expect((await post('/reports', { ...report, result })).status).toBe(200);
+    expect(activity.failures).toMatchObject([{ type: 'FilterFailed', message: withheld, nonRetryable: true }]);
+    expect(activity.failures[0]?.category).not.toBe('BENIGN');
+    expect(ledger.progress.map(({ status }) => status)).toEqual([50, 60]);
+    const seen = { ...pod, filter: 'environment small', exitCode: 126, output: 'row 7 of <url removed>' };
+    expect(lines).toEqual([[seen, 'a filter of outputs has ended']]);
+    expect(JSON.stringify([activity.failures, ledger.progress, ledger.results])).not.toContain('row 7');
   });
 
   test('an unknown exit makes the next attempt ask the runtime at once', async () => {

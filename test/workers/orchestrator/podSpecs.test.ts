@@ -43,6 +43,24 @@ describe('the pod of a job', () => {
     });
   });
 
+  test('has the filter of its environment, with the time for it; a self-test has none', async () => {
+    const filter = { image: 'f:1', command: ['/f'], seconds: 100, ram: 0.5 };
+    const environmentOf = () => computeEnvironment.parse({ id: 'small', filter });
+    const [plain, pod, test] = await Promise.all([
+      podSpecOf(),
+      podSpecOf({}, { environmentOf }),
+      podSpecOf({ surface: 'selfTest' }, { environmentOf }),
+    ]);
+    expect(pod.filters).toEqual([
+      {
+        ...{ by: 'environment small', image: 'f:1', command: ['/f'], env: {} },
+        ...{ cpu: 1, memoryBytes: 512 * 1024 ** 2, seconds: 100, seesInputs: true },
+      },
+    ]);
+    expect([pod.publishSeconds - plain.publishSeconds, pod.deadlineSeconds - plain.deadlineSeconds]).toEqual([100, 100]);
+    expect([plain.filters, test.filters]).toEqual([[], []]);
+  });
+
   test('is not made when the environment turned out not to be sealed while the job waited', async () => {
     const made = podSpecOf({}, { isUnsealed: async () => true });
     await expect(made).rejects.toMatchObject({ type: 'PodUnsealed', retryAfterSeconds: undefined });
