@@ -2,14 +2,9 @@
 
 import { CID, create, type KuboRPCClient } from 'kubo-rpc-client';
 import { ipfsFailure, isAbsence, isSilence } from './ipfsFailure.ts';
+import { createNaming } from './ipfsNames.ts';
+import { createPostStream, type IpfsNodeAddress, type PostStream } from './ipfsPost.ts';
 import { storageUnavailable } from './localFailure.ts';
-
-/** Where the RPC API of a node is. */
-export interface IpfsNodeAddress {
-  readonly url: string;
-  /** value of the header `Authorization` */
-  readonly authorization?: string | undefined;
-}
 
 /** What has a name in a node's file system. */
 export interface IpfsEntry {
@@ -40,7 +35,7 @@ export interface IpfsNode {
   move(from: string, to: string): Promise<void>;
   /** False if the node lacks a part of what lies there. */
   isWhole(path: string): Promise<boolean>;
-  /** Gives content that this node has a name; no byte is copied. */
+  /** Gives content that this node has a name in a folder that is there; no byte is copied. Another one of that name goes. */
   link(cid: string, path: string): Promise<void>;
   /** Tolerates absence. */
   remove(path: string): Promise<void>;
@@ -67,7 +62,9 @@ export type Exclusively = <T>(name: string, work: () => Promise<T>) => Promise<T
 export const createIpfsNode = ({ url, authorization }: IpfsNodeAddress, exclusively: Exclusively): IpfsNode => {
   const change = <T>(work: () => Promise<T>): Promise<T> => exclusively(`ipfs ${url}`, work);
   const now = Date.now;
+  const post = createPostStream({ url, authorization });
   const client = create({ url, ...(authorization !== undefined && { headers: { authorization } }) });
+  const nameContent = createNaming(client, change);
   let awayUntil = 0;
   let isToCollect = false;
   const ask = async <T>(work: () => Promise<T>): Promise<T> => {
@@ -81,10 +78,10 @@ export const createIpfsNode = ({ url, authorization }: IpfsNodeAddress, exclusiv
   return {
     add: (path, bytes) =>
       ask(async () => {
-        const cid = await addFile(client, bytes);
-        await change(() => nameFile(client, cid, path));
+        const cid = await addFile(post, bytes);
+        await nameContent(cid, path);
         // a collection of garbage may have come between the two
-        if (!(await isWhole(client, path))) throw storageUnavailable('an IPFS node has lost what it was given', 1);
+        if (!(await isWhole(client, `/ipfs/${cid}`))) throw storageUnavailable('an IPFS node has lost what it was given', 1);
       }),
     read: (path, window) => ask(() => absent(() => openFile(client, path, window))),
     stat: (path) =>
@@ -96,7 +93,7 @@ export const createIpfsNode = ({ url, authorization }: IpfsNodeAddress, exclusiv
     list: (path) => ask(async () => (await absent(() => listFolder(client, path))) ?? []),
     makeFolder: (path) => ask(() => change(() => client.files.mkdir(path, { parents: true, cidVersion: 1, ...shortly() }))),
     move: (from, to) => ask(() => change(() => client.files.mv(from, to, shortly()))),
-    link: (cid, path) => ask(() => change(() => client.files.cp(`/ipfs/${cid}`, path, shortly()))),
+    link: (cid, path) => ask(() => nameContent(cid, path)),
     remove: (path) =>
       ask(async () => {
         await change(() => absent(() => client.files.rm(path, { recursive: true, signal: AbortSignal.timeout(longMs) })));
@@ -109,7 +106,7 @@ export const createIpfsNode = ({ url, authorization }: IpfsNodeAddress, exclusiv
       ask(async () => {
         await absent(() => client.pin.rm(cid, shortly()));
       }),
-    copyFrom: (other, cid, { pins }) => ask(() => importBlocks(client, other.blocks(cid), pins)),
+    copyFrom: (other, cid, { pins }) => ask(() => importBlocks(post, other.blocks(cid), pins)),
     blocks: (cid) => client.dag.export(CID.parse(cid)),
     collectGarbage: async () => {
       if (isToCollect) return;
@@ -140,19 +137,6 @@ const isWhole = async (client: KuboRPCClient, path: string): Promise<boolean> =>
   return (sizeLocal ?? 0) === cumulativeSize;
 };
 
-const nameFile = async (client: KuboRPCClient, cid: string, path: string): Promise<void> => {
-  try {
-    await client.files.cp(`/ipfs/${cid}`, path, shortly());
-  } catch (err) {
-    if (!isTaken(err)) throw err;
-    if ((await client.files.stat(path, shortly())).cid.toString() === cid) return;
-    await client.files.rm(path, shortly());
-    await client.files.cp(`/ipfs/${cid}`, path, shortly());
-  }
-};
-
-const isTaken = (err: unknown): boolean => err instanceof Error && err.message.includes('already has entry');
-
 const absent = async <T>(work: () => Promise<T>): Promise<T | undefined> => {
   try {
     return await work();
@@ -162,26 +146,12 @@ const absent = async <T>(work: () => Promise<T>): Promise<T | undefined> => {
   }
 };
 
-/** What an upload failed of when its source did: the client only tells that the request was aborted. */
-const upload = async <T>(bytes: AsyncIterable<Uint8Array>, send: (watched: AsyncIterable<Uint8Array>) => Promise<T>): Promise<T> => {
-  const source: { err?: unknown } = {};
-  const watch = async function* () {
-    try {
-      yield* bytes;
-    } catch (err) {
-      source.err = err;
-      throw err;
-    }
-  };
-  try {
-    return await send(watch());
-  } catch (err) {
-    throw source.err ?? err;
-  }
+const addFile = async (post: PostStream, bytes: AsyncIterable<Uint8Array>): Promise<string> => {
+  const query = { 'cid-version': '1', 'raw-leaves': 'true', pin: 'false', progress: 'false' };
+  const added = (await post('add', query, bytes)).at(-1) as { readonly Hash?: unknown } | undefined;
+  if (typeof added?.Hash !== 'string') throw storageUnavailable('an IPFS node told no CID of what it was given', 1);
+  return added.Hash;
 };
-
-const addFile = (client: KuboRPCClient, bytes: AsyncIterable<Uint8Array>): Promise<string> =>
-  upload(bytes, async (watched) => (await client.add(watched, { cidVersion: 1, rawLeaves: true, pin: false })).cid.toString());
 
 /** The first bytes are awaited, because only they tell whether the file is there. */
 const openFile = async (
@@ -205,9 +175,11 @@ const listFolder = async (client: KuboRPCClient, path: string): Promise<readonly
   return entries;
 };
 
-const importBlocks = async (client: KuboRPCClient, car: AsyncIterable<Uint8Array>, pinRoots: boolean): Promise<void> => {
-  for await (const { root } of client.dag.import([car], { pinRoots, signal: AbortSignal.timeout(longMs) }))
-    if (root.pinErrorMsg !== undefined && root.pinErrorMsg !== '') throw new Error('the copy could not be pinned');
+const importBlocks = async (post: PostStream, car: AsyncIterable<Uint8Array>, pinRoots: boolean): Promise<void> => {
+  for (const answer of await post('dag/import', { 'pin-roots': String(pinRoots) }, car)) {
+    const { Root: root } = answer as { readonly Root?: { readonly PinErrorMsg?: string } };
+    if (root?.PinErrorMsg !== undefined && root.PinErrorMsg !== '') throw new Error('the copy could not be pinned');
+  }
 };
 
 /**

@@ -145,10 +145,13 @@ const build = async (
   await dropSealed(node, paths);
   await node.makeFolder(paths.results);
   await node.makeFolder(paths.files);
-  for (const { n, filename } of entryNames(files)) {
-    const cid = cids.get(n);
-    if (cid !== undefined) await node.link(cid, `${paths.results}/${filename}`);
-  }
+  // at once, because a node gives many names in one turn
+  await Promise.all(
+    entryNames(files).map(async ({ n, filename }) => {
+      const cid = cids.get(n);
+      if (cid !== undefined) await node.link(cid, `${paths.results}/${filename}`);
+    }),
+  );
   const numbers = await node.stat(paths.files);
   if (numbers !== null) await node.link(numbers.cid, paths.numbers);
   const sealed = await readSealed(node, paths, cids);
