@@ -122,7 +122,7 @@ program
 
 program
   .command('bench:storage')
-  .description('publish one large file and many small ones into a bucket, and compare with a plain S3 client')
+  .description('publish large files and many small ones into a bucket and into IPFS, and compare with plain clients')
   .option('--bytes <number>', 'size of the large file', readCount, 1024 ** 3)
   .option('--files <number>', 'how many small files', readCount, 10_000)
   .option('--file-bytes <number>', 'size of each of them', readCount, 10 * 1024)

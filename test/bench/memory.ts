@@ -47,7 +47,8 @@ export const findAgentProcess = async ({ docker }: Pick<Stack, 'docker'>, jobId:
   }
 };
 
-const readResidentBytes = async (pid: number): Promise<number | undefined> => {
+/** Resident memory of a process in bytes; undefined if it is not there. */
+export const readResidentBytes = async (pid: number): Promise<number | undefined> => {
   const text = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
   const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(text)?.[1];
   return kibibytes === undefined ? undefined : Number(kibibytes) * 1024;

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { ensureHelm } from '../../../infra/toolchain/cluster/helm.ts';
 import { keysOfChart, keysOfOtherPlaces, serviceConfigKeys, valuesSchema } from '../../../infra/toolchain/chart/valuesSchema.ts';
+import { nodeOptions } from '../../../infra/toolchain/serviceProcess.ts';
 import { jobLabel } from '../../../workflows/contract/ids.ts';
 import { find, renderChart, type Rendered } from './renderChart.ts';
 
@@ -143,6 +144,11 @@ describe('rights', () => {
 });
 
 describe('processes', () => {
+  test.each(['api', 'orchestrator', 'gateway'] as const)('Node runs the %s with the same options as without a chart', async (name) => {
+    const { template } = find(await renderChart(...complete), 'Deployment', `c2d-${name}`).spec;
+    expect(template.spec.containers[0].args.slice(0, -1)).toEqual(nodeOptions[name]);
+  });
+
   test.each(['c2d-api', 'c2d-gateway', 'c2d-orchestrator', 'c2d-test'])('%s is a restricted pod with a read-only root', async (name) => {
     const { spec } = podsOf(await renderChart(...complete)).find((pod) => pod.name === name)!;
     expect(spec.securityContext).toMatchObject({ runAsNonRoot: true, runAsUser: 64_240, seccompProfile: { type: 'RuntimeDefault' } });

@@ -99,7 +99,7 @@
 {{- end -}}
 {{- end -}}
 
-{{- /* One process. Takes root, component, program, env and ports as YAML texts, storage as a flag. */ -}}
+{{- /* One process. Takes root, component, program, nodeOptions, env and ports as YAML texts, storage as a flag. */ -}}
 {{- define "c2d.deployment" -}}
 {{- $root := .root -}}
 {{- $values := index $root.Values .component -}}
@@ -168,7 +168,7 @@ spec:
         - name: {{ .component }}
           image: {{ include "c2d.image" (dict "root" $root "image" $root.Values.image) }}
           imagePullPolicy: {{ $root.Values.image.pullPolicy }}
-          args: [{{ .program }}]
+          args: [{{ with .nodeOptions }}{{ . }}, {{ end }}{{ .program }}]
           env:
             {{- include "c2d.commonEnv" $root | nindent 12 }}
             {{- if .storage }}
