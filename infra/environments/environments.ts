@@ -101,7 +101,7 @@ const environmentFields = z.strictObject({
         .default(10 * 1024 ** 2),
       createSeconds: z.number().int().positive().default(900),
       stageSeconds: z.number().int().positive().default(3_600),
-      publishSeconds: z.number().int().positive().default(3_600),
+      publishSeconds: z.number().int().positive().default(7_200),
       graceSeconds: z.number().int().positive().default(10),
       transferPatienceSeconds: z.number().int().positive().default(60),
       podAttempts: z.number().int().positive().max(10).default(3),

@@ -193,7 +193,7 @@ describe('termsOf', () => {
     expect(fixed).toEqual({
       ...{ chainId: 8996, token: chain.contracts.usdc, escrowAddress: chain.contracts.escrow, payee: transactions.sender },
       ...{ payer: payer.address, decimals: 6, perMinute: { units: '50', scale: 2 }, minSeconds: 30, amount: '1000000' },
-      lockSeconds: 90 + 10 + 900 + 3_600 + 10 + 3_600 + 3_600,
+      lockSeconds: 90 + 10 + 900 + 3_600 + 10 + 7_200 + 3_600,
     });
     expect([costUnder(fixed, 1), costUnder(fixed, 61), costUnder(fixed, 600)]).toEqual([500_000n, 1_000_000n, 1_000_000n]);
   });
