@@ -17,6 +17,8 @@ const shortMs = 30_000;
 /** for what takes longer the more there is: pinning and copying whole directories */
 const longMs = 600_000;
 const awayMs = 10_000;
+/** in the CID of a file that has one block and nothing else */
+const rawBlock = 0x55;
 
 /** Every failure is a JobFailure StorageRefused or StorageUnavailable; paths are absolute. */
 export interface IpfsNode {
@@ -80,8 +82,9 @@ export const createIpfsNode = ({ url, authorization }: IpfsNodeAddress, exclusiv
       ask(async () => {
         const cid = await addFile(post, bytes);
         await nameContent(cid, path);
-        // a collection of garbage may have come between the two
-        if (!(await isWhole(client, `/ipfs/${cid}`))) throw storageUnavailable('an IPFS node has lost what it was given', 1);
+        // a collection of garbage may have come between the two; the name of a single block is only given while it is there
+        if (CID.parse(cid).code !== rawBlock && !(await isWhole(client, `/ipfs/${cid}`)))
+          throw storageUnavailable('an IPFS node has lost what it was given', 1);
       }),
     read: (path, window) => ask(() => absent(() => openFile(client, path, window))),
     stat: (path) =>

@@ -164,6 +164,15 @@ describe('ipfsStore', () => {
         expect((await buffer(await other.read({ ...job, n }))).toString()).toBe(`content ${n} of ${job.jobId}`);
   });
 
+  test('a node gives no name to a block that a collection has dropped, so that who gave one need not look again', async () => {
+    const { cid } = await one.client.add(someBytes(1_000), { cidVersion: 1, rawLeaves: true, pin: false });
+    const { cid: other } = await one.client.add(someBytes(1_001), { cidVersion: 1, rawLeaves: true, pin: false });
+    await one.client.files.cp(`/ipfs/${other.toString()}`, `/${aJobId()}`);
+    await collect(one);
+    await expect(one.client.files.cp(`/ipfs/${cid.toString()}`, `/${aJobId()}`)).rejects.toThrow();
+    await expect(one.client.files.cp(`/ipfs/${other.toString()}`, `/${aJobId()}`)).resolves.toBeUndefined();
+  });
+
   test('a node that is killed right after a collection starts again and has what it had', async () => {
     const [store, kept, gone] = [makeStore({ collectGarbage: true }), attempt(), attempt()];
     await storeThree(store, kept);
