@@ -6,7 +6,7 @@ import type { Resources } from '../../workflows/contract/spec.ts';
 import { assetOffer } from './assetOffer.ts';
 import { basicResourceIds, checkDevices, device, isBasicResource, type Complain } from './devices.ts';
 import { checkFees, fee } from './fees.ts';
-import { outputFilter } from './outputFilter.ts';
+import { outputFilter, ownerFilterOffer } from './outputFilter.ts';
 import { outputPolicy } from './outputPolicy.ts';
 import { checkPlacement, clusterPlacement } from './placement.ts';
 
@@ -75,6 +75,8 @@ const environmentFields = z.strictObject({
   outputPolicy: outputPolicy.optional(),
   /** sees the outputs of its jobs before they leave, and says whether they may */
   filter: outputFilter.optional(),
+  /** present: filters that publishers of datasets declare run here; absent: such datasets are refused */
+  ownerFilters: ownerFilterOffer.optional(),
   /** present: outputs of jobs can become assets of the Ocean network */
   assets: assetOffer.optional(),
   /** bare file objects as inputs, without an asset */

@@ -2,8 +2,9 @@
 
 import { RE2JS } from 're2js';
 import { z } from 'zod';
-import { outputFileTypes, type OutputPolicy, type OutputRule } from '../../workflows/contract/outputPolicy.ts';
+import { outputFileTypes, type DeclaredPolicy, type OutputPolicy, type OutputRule } from '../../workflows/contract/outputPolicy.ts';
 import type { Admission } from '../../workflows/contract/spec.ts';
+import { ownerFilter } from './outputFilter.ts';
 
 const limit = z.number().int().nonnegative().nullable().default(null);
 
@@ -37,6 +38,9 @@ export const outputPolicy = z.strictObject({
   redactLog: z.array(pattern).max(50).default([]),
 }) satisfies z.ZodType<OutputPolicy>;
 
+/** What a publisher declares in a DDO. */
+export const declaredPolicy = outputPolicy.extend({ filter: ownerFilter.optional() }) satisfies z.ZodType<DeclaredPolicy>;
+
 const did = z.string().regex(/^did:(op|ope):[0-9a-f]{64}$/, 'is no DID');
 
 /** Policies for datasets by their DID, beside what their environment and their publisher say. */
@@ -50,13 +54,18 @@ export interface RuleSources {
   readonly declaredBy: (snapshot: Admission['datasets'][number]) => OutputPolicy | null;
 }
 
+/** A filter is no rule: the pod has it. */
+const ruleOf = (by: string, { maxBytes, maxFiles, fileTypes, publishLog, redactLog }: OutputPolicy): OutputRule => ({
+  ...{ by, maxBytes, maxFiles, fileTypes, publishLog, redactLog },
+});
+
 /** All rules of a job: the environment's, and for each of its datasets the operator's and the publisher's. */
 export const outputRulesOf = (datasets: Admission['datasets'], { environment, byDid, declaredBy }: RuleSources): readonly OutputRule[] => {
   const own = environment.outputPolicy === undefined ? [] : [{ by: `environment ${environment.id}`, ...environment.outputPolicy }];
   const rules = datasets.flatMap((snapshot): OutputRule[] => {
     if (snapshot.did === null) return [];
     const by = snapshot.did;
-    return [byDid[by] ?? null, declaredBy(snapshot)].flatMap((policy) => (policy === null ? [] : [{ by, ...policy }]));
+    return [byDid[by] ?? null, declaredBy(snapshot)].flatMap((policy) => (policy === null ? [] : [ruleOf(by, policy)]));
   });
   return [...own, ...rules];
 };

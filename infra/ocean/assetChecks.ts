@@ -7,7 +7,7 @@ import { requireTrusted } from './algorithmTrust.ts';
 import { mayUseEnvironment } from './credentials.ts';
 import type { FileChecksums } from './fileChecksums.ts';
 import { parseFileObject } from './fileObject.ts';
-import { inspectService, type InspectDeps, type InspectedService } from './inspect.ts';
+import { inspectService, requireFilters, type InspectDeps, type InspectedService } from './inspect.ts';
 import { settleInOrder } from './settleInOrder.ts';
 
 export interface AssetCheckDeps extends InspectDeps {
@@ -87,19 +87,21 @@ export const checkAssets = async (
   const { chainIds } = environment;
   const inspect = (documentId: string, serviceId: string | null, role: 'dataset' | 'algorithm') =>
     inspectService(deps, { reference: { documentId, serviceId }, consumerAddress, role, chainIds });
-  const [, published, ...inputs] = await settleInOrder([
+  const [, found, ...inputs] = await settleInOrder([
     requireEnvironment(request, environment, deps).then(() => null),
     algorithm.documentId === null ? Promise.resolve(null) : inspect(algorithm.documentId, algorithm.serviceId, 'algorithm'),
     ...datasets.map(async ({ documentId, serviceId, fileObject }) =>
       documentId === null ? requireBareFile(fileObject, environment) : inspect(documentId, serviceId, 'dataset'),
     ),
   ]);
-  const inspected = published ?? null;
+  const inspected = found ?? null;
   if (inspected === null) requireRawFiles(algorithm);
   const container = requireContainer(inspected, request);
   requireMainCompute(request, inputs[0]);
+  const published = inputs.filter((input) => input !== null);
+  requireFilters(published, environment);
   const algorithmFileDigests = await requireTrusted({
-    datasets: inputs.filter((input) => input !== null),
+    datasets: published,
     algorithm: inspected === null ? null : { inspected, userdata: algorithm.userdata },
     legacy: environment.emptyTrustedListsAllowAll,
     checksums: deps.checksums,

@@ -2,8 +2,9 @@
 
 import { z } from 'zod';
 import { JobFailure } from '../../workflows/contract/failures.ts';
-import type { OutputPolicy } from '../../workflows/contract/outputPolicy.ts';
+import type { DeclaredPolicy } from '../../workflows/contract/outputPolicy.ts';
 import type { AssetSnapshot } from '../../workflows/contract/spec.ts';
+import type { WantedFilter } from '../environments/outputFilter.ts';
 import { findService, parseDdo, type Ddo, type DdoService } from './ddo.ts';
 import type { Decrypter } from './ecies.ts';
 import { parseFileObject, parsePublishedFiles, type FileObject } from './fileObject.ts';
@@ -51,14 +52,21 @@ export const readServiceFiles = (ddo: Ddo, service: DdoService, decrypter: Decry
 };
 
 /** What the publisher of an accepted dataset declares about outputs; nothing for a raw input. A policy that nobody can read was refused. */
-export const declaredPolicyOf = (snapshot: AssetSnapshot): OutputPolicy | null => {
+export const declaredPolicyOf = (snapshot: AssetSnapshot): DeclaredPolicy | null => {
   const ddo = parseDdo(snapshot.ddo);
   const policy = ddo === null ? null : (findService(ddo, snapshot.serviceId)?.outputPolicy ?? null);
   return policy === 'unreadable' ? nothingLeaves : policy;
 };
 
+/** The filters that the publishers of accepted datasets want, in the order of the request. */
+export const wantedFiltersOf = (snapshots: readonly AssetSnapshot[]): readonly WantedFilter[] =>
+  snapshots.flatMap((snapshot) => {
+    const filter = snapshot.did === null ? undefined : declaredPolicyOf(snapshot)?.filter;
+    return filter === undefined ? [] : [{ by: snapshot.did ?? '', filter }];
+  });
+
 /** For a policy that an earlier release has accepted, and this one cannot read. */
-const nothingLeaves: OutputPolicy = { maxBytes: 0, maxFiles: 0, fileTypes: [], publishLog: false, redactLog: [] };
+const nothingLeaves: DeclaredPolicy = { maxBytes: 0, maxFiles: 0, fileTypes: [], publishLog: false, redactLog: [] };
 
 /**
  * The files of an asset as it was accepted.

@@ -2,9 +2,9 @@
 
 import { getAddress } from 'ethers';
 import { z } from 'zod';
-import type { OutputPolicy } from '../../workflows/contract/outputPolicy.ts';
+import type { DeclaredPolicy } from '../../workflows/contract/outputPolicy.ts';
 import type { AlgorithmContainer } from '../../workflows/contract/spec.ts';
-import { outputPolicy } from '../environments/outputPolicy.ts';
+import { declaredPolicy as policySchema } from '../environments/outputPolicy.ts';
 import { computeDid, isDid } from './ids.ts';
 
 /** One entry of an allow or deny list. Unknown types are kept and never match. */
@@ -53,7 +53,7 @@ export interface DdoService {
   readonly timeoutSeconds: number;
   readonly compute: ComputeRules;
   /** `additionalInformation.outputPolicy`: what may leave jobs; null: nothing is said, `unreadable`: nobody knows what */
-  readonly outputPolicy: OutputPolicy | 'unreadable' | null;
+  readonly outputPolicy: DeclaredPolicy | 'unreadable' | null;
   readonly credentials: Credentials | null;
 }
 
@@ -161,7 +161,7 @@ const declaredPolicy = z
     const declared: unknown =
       typeof information === 'object' && information !== null && 'outputPolicy' in information ? information.outputPolicy : undefined;
     if (declared === undefined || declared === null) return null;
-    const { success, data } = outputPolicy.safeParse(declared);
+    const { success, data } = policySchema.safeParse(declared);
     return success ? data : 'unreadable';
   });
 

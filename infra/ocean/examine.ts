@@ -8,7 +8,7 @@ import { requireTrusted } from './algorithmTrust.ts';
 import { requireBareFile, requireContainer, requireEnvironment, requireRawFiles } from './assetChecks.ts';
 import { readServiceFiles } from './assetFiles.ts';
 import { requireConsumable } from './consumable.ts';
-import { requireAllowed, requireFit, requireService, type InspectedService, type InspectRequest } from './inspect.ts';
+import { requireAllowed, requireFilters, requireFit, requireService, type InspectedService, type InspectRequest } from './inspect.ts';
 
 /** A service as far as it could be looked at, and what speaks against it. */
 interface Examined {
@@ -125,6 +125,12 @@ export const createExamination = (deps: AdmissionDeps) =>
       examineOrders(deps, spec, assets, environment.id),
       failuresOf(() => requirePayment(deps, spec, environment)),
     ]);
-    const found = [algorithm?.failures ?? [], raw, image, ...datasets.map(({ failures }) => failures), trust, orders, payment];
+    const filters = await failuresOf(() =>
+      requireFilters(
+        datasets.flatMap(({ inspected }) => inspected ?? []),
+        environment,
+      ),
+    );
+    const found = [algorithm?.failures ?? [], raw, image, ...datasets.map(({ failures }) => failures), filters, trust, orders, payment];
     return [...forEnvironment, ...found.flat()];
   };

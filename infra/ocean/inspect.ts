@@ -1,6 +1,8 @@
 /** One service of one asset, looked at for one consumer: everything that needs no order. */
 
 import { JobFailure } from '../../workflows/contract/failures.ts';
+import type { ComputeEnvironment } from '../environments/environments.ts';
+import { requireRoomForFilters } from '../environments/outputFilter.ts';
 import type { AccessLists } from './credentials.ts';
 import { isAllowed } from './credentials.ts';
 import { requireConsumable } from './consumable.ts';
@@ -59,6 +61,16 @@ export const requireFit = ({ ddo }: Asset, service: DdoService, { role, chainIds
     throw new JobFailure('RequestInvalid', `The compute environment takes no assets of chain ${ddo.chainId} (DDO ${ddo.did})`);
   }
 };
+
+/** @throws JobFailure AssetNotConsumable when publishers want filters that the environment does not run */
+export const requireFilters = (datasets: readonly Pick<InspectedService, 'asset' | 'service'>[], environment: ComputeEnvironment): void =>
+  requireRoomForFilters(
+    datasets.flatMap(({ asset, service: { outputPolicy } }) => {
+      const filter = outputPolicy === null || outputPolicy === 'unreadable' ? undefined : outputPolicy.filter;
+      return filter === undefined ? [] : [{ by: asset.ddo.did, filter }];
+    }),
+    environment,
+  );
 
 export const requireAllowed = async (asset: Asset, service: DdoService, address: string, accessLists: AccessLists): Promise<void> => {
   const request = { address, chainId: asset.ddo.chainId, accessLists };

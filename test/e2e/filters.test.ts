@@ -1,3 +1,4 @@
+import Docker from 'dockerode';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { awaitEnd, awaitJob, publishDataset, runRawJob, startRawJob } from '../support/jobs.ts';
@@ -107,4 +108,37 @@ describe('a filter of an environment', () => {
     },
     jobPatienceMs,
   );
+});
+
+/** The image that the stack's algorithms run in, by its digest; undefined on a cluster, whose nodes got it without one. */
+const imageByDigest = async (): Promise<string | undefined> => {
+  const { pods, nodeImage } = scene().stack;
+  if (pods.kind !== 'docker') return undefined;
+  const { RepoDigests } = await new Docker({ socketPath: pods.socketPath }).getImage(nodeImage).inspect();
+  expect(RepoDigests).not.toEqual([]);
+  return RepoDigests[0];
+};
+
+describe('a filter of a publisher', () => {
+  const filter = (image: string, code: string) => ({ outputPolicy: { filter: { image, command: ['node', '-e', code], seconds: 5 } } });
+
+  test(
+    'withholds outputs in its name, and has not seen the inputs',
+    async () => {
+      const image = await imageByDigest();
+      if (image === undefined) return;
+      const code = `const fs = require('node:fs'); process.exit(fs.existsSync('/data/inputs') ? 9 : fs.readFileSync('/data/outputs/a', 'utf8') === 'fine' ? 2 : 8)`;
+      const dataset = await publishDataset(scene(), { additionalInformation: filter(image, code) });
+      const { job, results } = await runRawJob(scene(), { environment: 'filtered', code: writing('pass'), datasets: [dataset] });
+      const reason = reasonOf(`by the filter of ${dataset.did} (exit code 2)`);
+      expect([job.status, job.statusReason, [...results.keys()]]).toEqual([62, reason, ['algorithm.log']]);
+    },
+    jobPatienceMs,
+  );
+
+  test('closes environments that run none to its dataset', async () => {
+    const dataset = await publishDataset(scene(), { additionalInformation: filter(`r.example/f@sha256:${'0'.repeat(64)}`, '') });
+    const start = startRawJob(scene(), { environment: 'tiny', code: writing('pass'), datasets: [dataset] });
+    await expect(start).rejects.toThrow(/environment tiny runs no filters of publishers; choose another environment/);
+  });
 });

@@ -80,7 +80,7 @@ if (ask === 'hang') setInterval(() => undefined, 1_000);`;
 export const filteringEnvironments = (image: string): readonly EnvironmentSettings[] => {
   const filter = { image, command: ['node', '-e', obedientFilter], seconds: 4, cpu: cpu.max, ram: 0.125 };
   return [
-    { ...tiny, id: 'filtered', filter },
+    { ...tiny, id: 'filtered', filter, ownerFilters: { seconds: 10, cpu: cpu.max, ram: 0.125 } },
     { ...tiny, id: 'unfilterable', filter: { ...filter, image: 'localhost/c2d-nowhere:1' } },
   ];
 };

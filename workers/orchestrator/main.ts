@@ -21,6 +21,7 @@ import { connectLedger, migrateLedger } from '../../infra/ledger/connect.ts';
 import { createLedger, type Ledger } from '../../infra/ledger/ledger.ts';
 import { createManifests, type Manifests } from '../../infra/manifest/manifests.ts';
 import { createAssetMaker, type AssetMaker } from '../../infra/ocean/assets/assetMaker.ts';
+import { wantedFiltersOf } from '../../infra/ocean/assetFiles.ts';
 import { createEscrow, type Escrow } from '../../infra/ocean/escrow/escrow.ts';
 import type { Ocean } from '../../infra/ocean/ocean.ts';
 import { openOcean, outboundOptions } from '../../infra/ocean/openOcean.ts';
@@ -240,6 +241,7 @@ const joinActivities = (adapters: Adapters): ActivityDeps => {
       isUnsealed: config.C2D_RUNTIME === 'kubernetes' ? ledger.isUnsealed : async () => false,
       environmentOf,
       tokenOf: (pod) => tokens.tokenOf(pod),
+      wantedFiltersOf,
       commandOf: algorithmCommand,
       imageOf: imageReference,
       environmentVariablesOf: algorithmEnv,

@@ -6,7 +6,7 @@ import type { PodRef } from '../../workflows/contract/job.ts';
 import type { PodSpec } from '../../workflows/contract/pod.ts';
 import type { Admission, AlgorithmContainer, JobSpec, RegistryCredentials } from '../../workflows/contract/spec.ts';
 import { clusterDevicesOf, type ComputeEnvironment } from '../../infra/environments/environments.ts';
-import { podFiltersOf, publishSecondsOf } from '../../infra/environments/outputFilter.ts';
+import { podFiltersOf, publishSecondsOf, type WantedFilter } from '../../infra/environments/outputFilter.ts';
 import { placementOf } from '../../infra/environments/placement.ts';
 
 const gibibyte = 1024 ** 3;
@@ -21,6 +21,8 @@ export interface PodSpecsDeps {
   readonly isUnsealed: (jobId: string) => Promise<boolean>;
   readonly environmentOf: (environmentId: string) => ComputeEnvironment;
   readonly tokenOf: (pod: PodRef) => string;
+  /** filters that the publishers of the datasets want */
+  readonly wantedFiltersOf: (datasets: Admission['datasets']) => readonly WantedFilter[];
   readonly commandOf: (entrypoint: string) => readonly string[] | null;
   readonly imageOf: (container: AlgorithmContainer) => string;
   readonly environmentVariablesOf: (source: {
@@ -47,6 +49,7 @@ export const createPodSpecs = ({
   isUnsealed,
   environmentOf,
   tokenOf,
+  wantedFiltersOf,
   commandOf,
   imageOf,
   environmentVariablesOf,
@@ -89,7 +92,7 @@ export const createPodSpecs = ({
       placement: placementOf(environment.kubernetes),
       deadlineSeconds: limits.createSeconds + limits.stageSeconds + admission.runSeconds + publishSeconds + deadlineMarginSeconds,
       // a self-test has nothing of anybody's to publish, and its time does not count with what a filter takes
-      filters: spec.surface === 'selfTest' ? [] : podFiltersOf(environment),
+      filters: spec.surface === 'selfTest' ? [] : podFiltersOf(environment, wantedFiltersOf(admission.datasets)),
     };
   },
 });

@@ -20,6 +20,21 @@ export interface OutputPolicy {
   readonly redactLog: readonly string[];
 }
 
+/** A container of the publisher's that judges outputs; always the same one, because it is named by its digest. */
+export interface OwnerFilter {
+  /** `name@sha256:…` */
+  readonly image: string;
+  /** argv */
+  readonly command: readonly string[];
+  /** how long it may take */
+  readonly seconds: number;
+}
+
+/** What a publisher can declare about the outputs of jobs on a dataset. */
+export interface DeclaredPolicy extends OutputPolicy {
+  readonly filter?: OwnerFilter | undefined;
+}
+
 /** A policy, and whose it is: `environment small`, or a DID. All rules of a job hold, so the strictest wins. */
 export interface OutputRule extends OutputPolicy {
   readonly by: string;

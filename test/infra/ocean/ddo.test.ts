@@ -70,6 +70,15 @@ describe('parseDdo', () => {
       { outputPolicy: { maxFiles: 3, fileTypes: ['csv'] } },
       { maxFiles: 3, maxBytes: null, fileTypes: ['csv'], publishLog: true, redactLog: [] },
     ],
+    [
+      'a filter by its digest',
+      { outputPolicy: { filter: { image: `r.example/f@sha256:${'a'.repeat(64)}`, command: ['/f'] } } },
+      {
+        ...{ maxBytes: null, maxFiles: null, fileTypes: null, publishLog: true, redactLog: [] },
+        filter: { image: `r.example/f@sha256:${'a'.repeat(64)}`, command: ['/f'], seconds: 60 },
+      },
+    ],
+    ['a filter by a tag, which may be another one tomorrow', { outputPolicy: { filter: { image: 'f:1', command: ['/f'] } } }, 'unreadable'],
     ['a kind of file that nobody knows', { outputPolicy: { fileTypes: ['exe'] } }, 'unreadable'],
     ['a rule that nobody knows', { outputPolicy: { maxFile: 3 } }, 'unreadable'],
     ['no object', { outputPolicy: 'csv only' }, 'unreadable'],

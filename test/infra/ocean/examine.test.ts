@@ -62,6 +62,15 @@ describe('examine', () => {
     expect(await admissionOf(spec, closed)).toBe('AccessDenied');
   });
 
+  test('tells of a filter of outputs that the environment does not run', async () => {
+    const filter = { image: `r.example/f@sha256:${'0'.repeat(64)}`, command: ['/f'] };
+    const dataset = await world.publishDataset({ additionalInformation: { outputPolicy: { filter } } });
+    const spec = { ...aJob(world, { dataset, algorithm: await world.publishAlgorithm() }), isFree: true };
+    const [free, filtering] = [anEnvironment({ free: {} }), anEnvironment({ free: {}, ownerFilters: {} })];
+    expect([await typesOf(spec, free), await admissionOf(spec, free)]).toEqual([['AssetNotConsumable'], 'AssetNotConsumable']);
+    expect([await typesOf(spec, filtering), await admissionOf(spec, filtering)]).toEqual([[], null]);
+  });
+
   test.each<[string, (spec: JobSpec) => Promise<JobSpec> | JobSpec, readonly string[]]>([
     ['an unknown service', (spec) => ({ ...spec, datasets: [{ ...spec.datasets[0]!, serviceId: 'none' }] }), ['ServiceNotFound']],
     [

@@ -17,6 +17,7 @@ const podSpecOf = (over: Partial<JobSpec> = {}, deps: Partial<PodSpecsDeps> = {}
     isUnsealed: async () => false,
     environmentOf: () => environment,
     tokenOf: () => 'token',
+    wantedFiltersOf: () => [],
     commandOf: () => ['node'],
     imageOf: () => 'node:24',
     environmentVariablesOf: () => ({}),
@@ -59,6 +60,19 @@ describe('the pod of a job', () => {
     ]);
     expect([pod.publishSeconds - plain.publishSeconds, pod.deadlineSeconds - plain.deadlineSeconds]).toEqual([100, 100]);
     expect([plain.filters, test.filters]).toEqual([[], []]);
+  });
+
+  test('has the filters of publishers before that of its environment, without the inputs, if they run there', async () => {
+    const wanted = { by: 'did:op:1', filter: { image: `f@sha256:${'1'.repeat(64)}`, command: ['/f'], seconds: 20 } };
+    const wantedFiltersOf = () => [wanted];
+    const own = { image: 'f:1', command: ['/f'] };
+    const environmentOf = () => computeEnvironment.parse({ id: 'small', filter: own, ownerFilters: { seconds: 30, cpu: 2 } });
+    const pod = await podSpecOf({}, { environmentOf, wantedFiltersOf });
+    expect(pod.filters.map(({ by, seesInputs, cpu, seconds }) => [by, seesInputs, cpu, seconds])).toEqual([
+      ['did:op:1', false, 2, 20],
+      ['environment small', true, 1, 600],
+    ]);
+    await expect(podSpecOf({}, { wantedFiltersOf })).rejects.toMatchObject({ type: 'AssetNotConsumable' });
   });
 
   test('is not made when the environment turned out not to be sealed while the job waited', async () => {

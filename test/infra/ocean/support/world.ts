@@ -25,7 +25,9 @@ export interface World {
   readonly files: FileServer;
   publish(asset: AssetTemplate, options?: { readonly form?: DocumentForm; readonly publicKey?: string }): Promise<PublishedAsset>;
   /** a dataset whose compute service trusts every algorithm, with what differs */
-  publishDataset(over?: Partial<AssetTemplate> & { readonly compute?: unknown; readonly timeout?: number }): Promise<PublishedAsset>;
+  publishDataset(
+    over?: Partial<AssetTemplate> & { readonly compute?: unknown; readonly timeout?: number; readonly additionalInformation?: unknown },
+  ): Promise<PublishedAsset>;
   publishAlgorithm(code?: string): Promise<PublishedAsset>;
   close(): Promise<void>;
 }
@@ -76,8 +78,11 @@ export const startWorld = async ({
     publishAsset({ chain, signer: publisher, providerPublicKey: publicKey, providerUrl: 'http://127.0.0.1:8030', asset, form });
   return {
     ...{ chain, ocean, files, publish },
-    publishDataset: ({ compute = trustAll, timeout = 3_600, ...over } = {}) =>
-      publish({ type: 'dataset', services: [{ type: 'compute', timeout, compute, files: [urlFile(files.serve('data'))] }], ...over }),
+    publishDataset: ({ compute = trustAll, timeout = 3_600, additionalInformation, ...over } = {}) => {
+      const contents = [urlFile(files.serve('data'))];
+      const information = additionalInformation === undefined ? {} : { additionalInformation };
+      return publish({ type: 'dataset', services: [{ type: 'compute', timeout, compute, files: contents, ...information }], ...over });
+    },
     publishAlgorithm: (code = 'console.log(1)') =>
       publish({
         type: 'algorithm',
