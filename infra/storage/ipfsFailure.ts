@@ -26,15 +26,18 @@ const refusals: Readonly<Record<number, string>> = {
   405: "there is no RPC API of an IPFS node under the store's address: correct the address",
 };
 
+/** Most of these pass at once: a longer pause would cost an upload more than the repetition does. */
+const retryAfterSeconds = 2;
+
 /** @returns the failure to throw; a JobFailure passes unchanged. The message holds no address and nothing of the node's. */
 export const ipfsFailure = (err: unknown): JobFailure => {
   if (isJobFailure(err)) return err;
   const status = statusOf(err);
-  if (status === undefined) return storageUnavailable('an IPFS node cannot be reached');
+  if (status === undefined) return storageUnavailable('an IPFS node cannot be reached', retryAfterSeconds);
   const refusal = refusals[status];
   if (refusal !== undefined) return new JobFailure('StorageRefused', refusal);
   const message = messageOf(err);
   if (absence.test(message)) return storageUnavailable('an IPFS node no longer has what it was given', 1);
   if (/no space left|quota/i.test(message)) return storageUnavailable('an IPFS node is full: free space or enlarge it');
-  return storageUnavailable(`an IPFS node cannot do this at the moment (status ${status})`);
+  return storageUnavailable(`an IPFS node cannot do this at the moment (status ${status})`, retryAfterSeconds);
 };

@@ -2,6 +2,7 @@
 
 import { CID, create, type KuboRPCClient } from 'kubo-rpc-client';
 import { ipfsFailure, isAbsence, isSilence } from './ipfsFailure.ts';
+import { digestOfLeaves, watchLeaves } from './ipfsLeaves.ts';
 import { createNaming } from './ipfsNames.ts';
 import { createPostStream, type IpfsNodeAddress, type PostStream } from './ipfsPost.ts';
 import { storageUnavailable } from './localFailure.ts';
@@ -24,7 +25,7 @@ const rawBlock = 0x55;
 export interface IpfsNode {
   /**
    * Makes a file that is laid out as `ipfs add --cid-version=1` does it, in a folder that is there. None is made when `bytes`
-   * fail; another one of that name goes.
+   * fail, or when the node has other bytes than were sent; another one of that name goes.
    */
   add(path: string, bytes: AsyncIterable<Uint8Array>): Promise<void>;
   /** Bytes from `offset` on, `length` of them. @returns undefined for a file that is not there */
@@ -80,7 +81,10 @@ export const createIpfsNode = ({ url, authorization }: IpfsNodeAddress, exclusiv
   return {
     add: (path, bytes) =>
       ask(async () => {
-        const cid = await addFile(post, bytes);
+        const sent = watchLeaves(bytes);
+        const cid = await addFile(post, sent.bytes);
+        if ((await digestOfLeaves(cid, () => listBelow(client, cid))) !== sent.digest())
+          throw storageUnavailable('a file did not reach an IPFS node as it was sent', 1);
         await nameContent(cid, path);
         // a collection of garbage may have come between the two; the name of a single block is only given while it is there
         if (CID.parse(cid).code !== rawBlock && !(await isWhole(client, `/ipfs/${cid}`)))
@@ -154,6 +158,13 @@ const addFile = async (post: PostStream, bytes: AsyncIterable<Uint8Array>): Prom
   const added = (await post('add', query, bytes)).at(-1) as { readonly Hash?: unknown } | undefined;
   if (typeof added?.Hash !== 'string') throw storageUnavailable('an IPFS node told no CID of what it was given', 1);
   return added.Hash;
+};
+
+const listBelow = async function* (client: KuboRPCClient, cid: string): AsyncIterable<string> {
+  for await (const { ref, err } of client.refs(cid, { recursive: true, signal: AbortSignal.timeout(longMs) })) {
+    if (err) throw storageUnavailable('an IPFS node cannot list what it was given', 1);
+    yield ref;
+  }
 };
 
 /** The first bytes are awaited, because only they tell whether the file is there. */

@@ -1,6 +1,6 @@
 /**
- * A way to an S3 server on which chosen requests meet misfortune; to other servers uploads can be held up on it. Of requests
- * that are passed on nothing changes, so signatures stay good.
+ * A way to an S3 server, or to a node of IPFS, on which chosen requests meet misfortune. Of requests that are passed on
+ * nothing changes, so signatures stay good.
  */
 
 import { createServer, request, type ClientRequest, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -9,6 +9,10 @@ import type { AddressInfo } from 'node:net';
 /** What a request asks of the server; `other` is everything that no fault is for. */
 export type S3Operation =
   'UploadPart' | 'PutObject' | 'CreateMultipartUpload' | 'ListParts' | 'CompleteMultipartUpload' | 'HeadObject' | 'other';
+
+/** What a request asks of a node of IPFS: the command of its RPC API. */
+export type IpfsOperation =
+  'add' | 'files/cp' | 'files/ls' | 'files/mkdir' | 'files/mv' | 'files/read' | 'files/rm' | 'files/stat' | 'pin/add' | 'refs';
 
 /** What happens to one request. */
 export type Fault =
@@ -20,8 +24,8 @@ export type Fault =
   | { readonly kind: 'refuse'; readonly status: number; readonly code: string }
   /** the server has done it, and nobody is told */
   | { readonly kind: 'loseAnswer' }
-  /** the first byte of the body arrives as another one */
-  | { readonly kind: 'damage' };
+  /** a byte of the body, the first unless `atByte` says which, arrives as another one */
+  | { readonly kind: 'damage'; readonly atByte?: number };
 
 /** One request that waits in the middle of its body. */
 export interface HeldUpload {
@@ -35,7 +39,7 @@ export interface FaultyWay {
   /** base URL of the server by this way */
   readonly endpoint: string;
   /** The next requests of an operation, one unless `times` says more, meet the fault. */
-  next(operation: S3Operation, fault: Fault, times?: number): void;
+  next(operation: S3Operation | IpfsOperation, fault: Fault, times?: number): void;
   /** The next body of more than so many bytes waits there until it is released; everything else passes. */
   hold(afterBytes: number): HeldUpload;
   /** faults that were met so far */
@@ -47,7 +51,14 @@ export interface FaultyWay {
   close(): Promise<void>;
 }
 
-const operationOf = ({ method = '', url = '' }: IncomingMessage): S3Operation => {
+const ipfsPrefix = '/api/v0/';
+
+const operationOf = (req: IncomingMessage): string => {
+  const { url = '' } = req;
+  return url.startsWith(ipfsPrefix) ? url.slice(ipfsPrefix.length).replace(/\?.*$/, '') : s3OperationOf(req);
+};
+
+const s3OperationOf = ({ method = '', url = '' }: IncomingMessage): S3Operation => {
   const query = new URL(url, 'http://s3').searchParams;
   if (method === 'PUT') return query.has('partNumber') ? 'UploadPart' : 'PutObject';
   if (method === 'HEAD') return 'HeadObject';
@@ -65,7 +76,7 @@ interface Hold {
 /** Everything of one way. */
 class Way {
   readonly target: URL;
-  readonly faults: { readonly operation: S3Operation; readonly fault: Fault }[] = [];
+  readonly faults: { readonly operation: string; readonly fault: Fault }[] = [];
   readonly stalled = Promise.withResolvers<void>();
   hold: Hold | undefined;
   met = 0;
@@ -75,7 +86,7 @@ class Way {
     this.target = new URL(target);
   }
 
-  take(operation: S3Operation): Fault | undefined {
+  take(operation: string): Fault | undefined {
     const at = this.faults.findIndex((each) => each.operation === operation);
     if (at < 0) return undefined;
     this.met += 1;
@@ -119,13 +130,17 @@ const passOn = (
   return outgoing;
 };
 
+const damage = (chunk: Buffer, at: number): void => {
+  if (at >= 0 && at < chunk.length) chunk[at] = (chunk[at] ?? 0) ^ 0xff;
+};
+
 /** Passes the body on, as far as the fault lets it. */
 const passBody = async (way: Way, req: IncomingMessage, outgoing: ClientRequest, fault: Fault | undefined): Promise<void> => {
   const { socket } = req;
   let passed = 0;
   for await (const chunk of req as AsyncIterable<Buffer>) {
     way.sentBytes += chunk.length;
-    if (fault?.kind === 'damage' && passed === 0) chunk[0] = (chunk[0] ?? 0) ^ 0xff;
+    if (fault?.kind === 'damage') damage(chunk, (fault.atByte ?? 0) - passed);
     passed += chunk.length;
     if (fault?.kind === 'cut' && passed >= fault.afterBytes) return void socket.destroy();
     if (fault?.kind === 'stall' && passed >= fault.afterBytes) {

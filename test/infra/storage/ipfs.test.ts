@@ -92,6 +92,17 @@ describe('ipfsStore', () => {
     expect((await store.seal(job, [aFile(0, 'out')])).files.size).toBe(1);
   });
 
+  test.each([
+    ['that repeats itself', Buffer.alloc(50 * 1024 ** 2, 'again and again')],
+    ['as large as a leaf', someBytes(256 * 1024)],
+    ['of a leaf and a byte', someBytes(256 * 1024 + 1)],
+  ])('a file %s is known again by its leaves', async (_what, bytes) => {
+    const [store, file] = [makeStore(), { ...attempt(), n: 0 }];
+    await store.putWhole(file, { sizeBytes: bytes.length, sha256: sha256Of(bytes) }, Readable.from(bytes));
+    expect(sha256Of(await buffer(await store.read(file)))).toBe(sha256Of(bytes));
+    await store.remove(file);
+  });
+
   test('sealing again, also at once, gives the same CIDs', async () => {
     const [store, job] = [makeStore(), attempt()];
     await storeThree(store, job);
