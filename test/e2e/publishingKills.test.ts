@@ -1,17 +1,23 @@
-/** Kills and stops while results are on their way into a bucket and into IPFS. */
+/** Results on their way into a bucket and into IPFS: kills, stops, and who can read them there. */
 
 import { createHash } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { ListMultipartUploadsCommand, ListObjectsV2Command, ListPartsCommand } from '@aws-sdk/client-s3';
-import type { Restartable } from '../../infra/toolchain/restartable.ts';
+import { Wallet } from 'ethers';
+import { createFileDecrypter } from '../../api/cli/decrypt.ts';
+import type { JobDetails } from '../../api/v1/schemas.ts';
 import type { ClientJob } from '../../infra/toolchain/demo/clientTypes.ts';
 import { createS3Client } from '../../infra/storage/s3Client.ts';
+import type { Restartable } from '../../infra/toolchain/restartable.ts';
 import type { S3Server } from '../../infra/toolchain/versitygw.ts';
 import type { Envelope, ManifestStatement } from '../../workflows/contract/manifest.ts';
 import { createWorkflowLook } from '../../workers/gateway/workflowLook.ts';
 import { sharedEnvironments } from '../support/environments.ts';
 import { eventually, withPatience } from '../support/heldJobs.ts';
 import { openIpfsNode, type IpfsTestNode } from '../support/ipfs.ts';
-import { awaitEnd, startRawJob } from '../support/jobs.ts';
+import { aContainer, awaitEnd, startRawJob } from '../support/jobs.ts';
+import { bucketOf } from '../support/outputs.ts';
 import { useOwnStack } from '../support/ownStack.ts';
 import { openS3Server, s3SettingsOf } from '../support/s3.ts';
 import { openFaultyWay, type FaultyWay } from '../support/s3Faults.ts';
@@ -35,7 +41,7 @@ const own = useOwnStack(async () => {
   [server, node] = await Promise.all([openS3Server(), openIpfsNode()]);
   ways = { bucket: await openFaultyWay(server.endpoint), ipfs: await openFaultyWay(node.apiUrl) };
   const tiny = sharedEnvironments.find(({ id }) => id === 'tiny');
-  const limits = { transferPatienceSeconds: 1, graceSeconds: 2 };
+  const limits = { transferPatienceSeconds: 60, graceSeconds: 2 };
   const stores = [
     s3SettingsOf(server, { endpoint: ways.bucket.endpoint }),
     { name: 'ipfs', kind: 'ipfs', readableByCid: true, nodes: [{ url: ways.ipfs.endpoint }] },
@@ -86,10 +92,14 @@ const startHeldUpload = async (store: 'bucket' | 'ipfs', bytes = fileBytes) => {
   return { jobId, release: upload.release, sentBytes: () => way.sentBytes() - sentBefore };
 };
 
-const readManifest = async (jobId: string): Promise<ManifestStatement> => {
+const askAsOwner = async (place: string, init: RequestInit = {}): Promise<unknown> => {
   const { consumer, stack } = own().scene;
-  const headers = { authorization: `Bearer ${await consumer.generateAuthToken()}` };
-  const { payload } = (await (await fetch(`${stack.apiUrl}/api/v1/jobs/${jobId}/manifest`, { headers })).json()) as Envelope;
+  const headers = { authorization: `Bearer ${await consumer.generateAuthToken()}`, 'content-type': 'application/json' };
+  return (await fetch(`${stack.apiUrl}/api/v1/jobs${place}`, { ...init, headers })).json();
+};
+
+const readManifest = async (jobId: string): Promise<ManifestStatement> => {
+  const { payload } = (await askAsOwner(`/${jobId}/manifest`)) as Envelope;
   return JSON.parse(Buffer.from(payload, 'base64').toString()) as ManifestStatement;
 };
 
@@ -120,6 +130,29 @@ const countParts = async (): Promise<number> => {
   if (upload === undefined) return 0;
   const { Parts = [] } = await client.send(new ListPartsCommand({ Bucket: server.bucket, Key: upload.Key, UploadId: upload.UploadId }));
   return Parts.length;
+};
+
+const startEncrypted = async (environment: string, recipient: string): Promise<string> => {
+  const { stack, jobs } = own().scene;
+  const rawcode = `require('node:fs').writeFileSync('/data/outputs/answer.txt', 'forty-two'); console.log('forty-two');`;
+  const algorithm = { meta: { rawcode, container: aContainer(stack.nodeImage) } };
+  const body = JSON.stringify({ environment, free: true, algorithm, encryption: { recipient } });
+  const { id } = (await askAsOwner('', { method: 'POST', body })) as JobDetails;
+  jobs.add(id);
+  return id;
+};
+
+/** What somebody finds who has the bucket, or learned the CIDs; in the order of the results. */
+const readStored = async (store: 'bucket' | 'ipfs', jobId: string): Promise<readonly string[]> => {
+  if (store === 'bucket') {
+    const { keys, read } = bucketOf(server);
+    const ofJob = (await keys()).filter((key) => key.startsWith(jobId));
+    return Promise.all(ofJob.map(async (key) => (await read(key)).toString('latin1')));
+  }
+  const { results } = (await askAsOwner(`/${jobId}`)) as JobDetails;
+  return Promise.all(
+    results.map(async ({ cid }) => Buffer.from(await (await fetch(`${node.gatewayUrl}/ipfs/${cid}`)).arrayBuffer()).toString('latin1')),
+  );
 };
 
 const finished = { status: 70, terminationDetails: { exitCode: 0, OOMKilled: false } };
@@ -179,6 +212,26 @@ describe.each(['bucket', 'ipfs'] as const)('results on their way into %s', (stor
       expect(asked).toMatchObject({ stopRequested: true, dateFinished: null, results: [] });
       release();
       await expectWhole(jobId, stopped);
+    },
+    patienceMs,
+  );
+
+  test(
+    'leave their pod encrypted where the consumer gave a key, and whoever reads the store reads nothing',
+    async () => {
+      const wallet = new Wallet(Wallet.createRandom().privateKey);
+      const jobId = await startEncrypted(store, wallet.signingKey.compressedPublicKey);
+      const { job, results } = await awaitEnd(own().scene, jobId);
+      expect([job.status, namesOf(job)]).toEqual([70, ['answer.txt.age', 'algorithm.log.age']]);
+      const stored = await readStored(store, jobId);
+      expect(stored).toEqual([...results.values()].map((content) => content.toString('latin1')));
+      for (const content of stored) {
+        expect(content).toMatch(/^age-encryption\.org\/v1\n/);
+        expect(content).not.toContain('forty-two');
+      }
+      const file = path.join(own().scene.folder, `${store}.txt.age`);
+      await writeFile(file, results.get('answer.txt.age')!);
+      expect(await readFile(await createFileDecrypter(wallet.privateKey).open(file), 'utf8')).toBe('forty-two');
     },
     patienceMs,
   );
