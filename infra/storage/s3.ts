@@ -1,6 +1,7 @@
 /** Results in a bucket of Amazon S3, or of anything that speaks its protocol. */
 
 import type { Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand, UploadPartCommand, type S3Client } from '@aws-sdk/client-s3';
 import { JobFailure } from '../../workflows/contract/failures.ts';
 import { isJobId } from '../../workflows/contract/ids.ts';
@@ -101,15 +102,18 @@ const unlessCut = async <T>(bytes: Readable, work: (abortSignal: AbortSignal) =>
   }
 };
 
-/** Streams the part; a part that is sent again replaces itself. */
+/** Streams the part, unless the bucket has it; one with other bytes replaces it. */
 const putPart = async ({ client, bucket, settings, multipart, uploads }: S3Bucket, { file, part, bytes }: PartWork): Promise<void> => {
   const key = keyOf(settings, file);
   await unlessCut(bytes, async (abortSignal) => {
+    const upload = { key, uploadId: await multipart.uploadOf(file, key) };
+    if (await multipart.hasPart(upload, part)) return void (await finished(bytes.resume(), { signal: abortSignal }));
     const command = new UploadPartCommand({
-      ...{ Bucket: bucket, Key: key, UploadId: await multipart.uploadOf(file, key), PartNumber: part.k + 1 },
+      ...{ Bucket: bucket, Key: key, UploadId: upload.uploadId, PartNumber: part.k + 1 },
       ...{ Body: bytes, ContentLength: part.sizeBytes, ChecksumSHA256: base64Of(part.sha256) },
     });
     await client.send(command, { abortSignal });
+    multipart.notePart(upload, part);
   }).catch(async (err: unknown) => {
     if (codeOfS3Error(err) === 'NoSuchUpload') await uploads.forget(file);
     throw err;
@@ -148,6 +152,7 @@ const completeFile = async (place: S3Bucket, file: StoredFileRef, expected: Stor
   const sent = upload === null ? [] : await multipart.listParts(upload);
   if (upload === null || !areWhole(sent, expected)) {
     // a lost answer: the file may be complete already, and a late repetition may have begun it anew
+    if (upload !== null) multipart.forgetParts(upload);
     if (!(await isStoredAs(place, key, expected))) throw storageUnavailable('a file was completed before its parts arrived', 1);
     await multipart.drop(file, upload);
     return;

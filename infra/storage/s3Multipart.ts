@@ -10,9 +10,10 @@ import {
 } from '@aws-sdk/client-s3';
 import type { S3StoreConfig } from './config.ts';
 import { storageUnavailable } from './localFailure.ts';
-import type { StoredFileRef } from './resultStore.ts';
+import type { StoredFileRef, StoredPart } from './resultStore.ts';
 import { encryptionOf } from './s3Client.ts';
 import { codeOfS3Error } from './s3Failure.ts';
+import { createKnownParts } from './s3KnownParts.ts';
 
 /** Remembers which multipart upload takes a file's parts; shared by all processes. */
 export interface MultipartUploads {
@@ -33,7 +34,8 @@ export interface SentPart {
   readonly checksum: string | undefined;
 }
 
-interface Upload {
+/** An upload that is not over. */
+export interface Upload {
   readonly key: string;
   readonly uploadId: string;
 }
@@ -45,6 +47,11 @@ export interface Multipart {
   find(file: StoredFileRef, key: string): Promise<Upload | null>;
   /** In order. None when the upload is over. */
   listParts(upload: Upload): Promise<readonly SentPart[]>;
+  /** Does the bucket have the part? False when this process cannot tell. */
+  hasPart(upload: Upload, part: StoredPart): Promise<boolean>;
+  notePart(upload: Upload, part: StoredPart): void;
+  /** What is known of the upload's parts is not so. */
+  forgetParts(upload: Upload): void;
   /** Makes the parts one object; tolerates that an earlier try has done so. */
   join(upload: Upload, parts: readonly SentPart[]): Promise<void>;
   /** Aborts an upload, if one is given, and forgets the file's. */
@@ -61,6 +68,7 @@ interface MultipartDeps {
 export const createMultipart = (deps: MultipartDeps): Multipart => {
   const { client, bucket, uploads } = deps;
   const beginning = new Map<string, Promise<string>>();
+  const known = createKnownParts((upload) => listParts(deps, upload));
   return {
     uploadOf(file, key) {
       // the first parts of a file come at once
@@ -73,7 +81,11 @@ export const createMultipart = (deps: MultipartDeps): Multipart => {
       return uploadId === null ? null : { key, uploadId };
     },
     listParts: (upload) => listParts(deps, upload),
+    hasPart: (upload, part) => known.has(upload, part),
+    notePart: (upload, part) => known.note(upload, part),
+    forgetParts: (upload) => known.forget(upload),
     async join({ key, uploadId }, parts) {
+      known.forget({ key, uploadId });
       const Parts = parts.map(({ k, etag, checksum }) => ({
         ...{ PartNumber: k + 1, ETag: etag },
         ...(checksum !== undefined && { ChecksumSHA256: checksum }),

@@ -7,6 +7,7 @@ import { createS3Client } from '../../../infra/storage/s3Client.ts';
 import { s3Failure } from '../../../infra/storage/s3Failure.ts';
 import type { S3Server } from '../../../infra/toolchain/versitygw.ts';
 import { openS3Server, rememberedUploads, s3SettingsOf } from '../../support/s3.ts';
+import { openFaultyWay } from '../../support/s3Faults.ts';
 import { aJobId, describeResultStore, someBytes, storeBytes } from './resultStore.suite.ts';
 
 const mebibyte = 1024 ** 2;
@@ -101,6 +102,40 @@ describe('s3Store', () => {
     await storeBytes(other, ref, { bytes, partBytes, order: [] });
     expect(Buffer.compare(await buffer(await one.read(ref)), bytes)).toBe(0);
     expect(uploads.size()).toBe(0);
+  });
+
+  test('a file that is begun anew, by whatever process, is sent no part that the bucket has', async () => {
+    const way = await openFaultyWay(server.endpoint);
+    try {
+      const [ref, uploads] = [file(), rememberedUploads()];
+      const [one, other] = [aStore({ endpoint: way.endpoint }, uploads), aStore({ endpoint: way.endpoint }, uploads)];
+      const bytes = someBytes(2 * partBytes + 1);
+      const put = (store: typeof one, k: number, piece = bytes.subarray(k * partBytes, (k + 1) * partBytes)) =>
+        store.putPart(ref, { k, offset: k * partBytes, sizeBytes: piece.length, sha256: sha256(piece) }, Readable.from([piece]));
+      await put(one, 0);
+      await put(one, 1, someBytes(partBytes));
+      const sent = way.sentBytes();
+      for (const store of [one, other]) await put(store, 0);
+      expect(way.sentBytes()).toBe(sent);
+      // another file of that name, of which one part is the same
+      await storeBytes(other, ref, { bytes, partBytes });
+      expect(way.sentBytes() - sent).toBeLessThan(1.1 * partBytes);
+      expect(Buffer.compare(await buffer(await one.read(ref)), bytes)).toBe(0);
+    } finally {
+      await way.close();
+    }
+  });
+
+  test('parts are sent where nobody can tell which the bucket has', async () => {
+    const way = await openFaultyWay(server.endpoint);
+    try {
+      way.next('ListParts', { kind: 'refuse', status: 403, code: 'AccessDenied' });
+      const [ref, bytes] = [file(), someBytes(partBytes + 1)];
+      await storeBytes(aStore({ endpoint: way.endpoint }), ref, { bytes, partBytes });
+      expect(way.met()).toBe(1);
+    } finally {
+      await way.close();
+    }
   });
 
   test('removing a job ends its unfinished uploads', async () => {
