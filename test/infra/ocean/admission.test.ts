@@ -477,7 +477,7 @@ describe('quote', () => {
         payee: world.ocean.providerAddress,
         chainId: 8996,
         // run and queue, every phase at its longest, and an hour to claim
-        minLockSeconds: 60 + 10 + 900 + 3_600 + 10 + 3_600 + 3_600,
+        minLockSeconds: 60 + 10 + 900 + 3_600 + 10 + 7_200 + 3_600,
         token,
         amount: '0',
       },
