@@ -13,7 +13,7 @@ const variableName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'is no name of
 /** A container that sees the outputs of each job before they leave. Amounts as of an environment: cores, GiB, seconds. */
 export const outputFilter = z.strictObject({
   /** as the runtime takes it: `name@sha256:…`, `name:tag` */
-  image: z.string().min(1),
+  image: z.string().min(1).max(500),
   /** argv; a cluster cannot be asked for the image's own */
   command: z.array(z.string()).min(1),
   env: z.record(variableName, z.string()).default({}),

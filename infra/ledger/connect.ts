@@ -17,6 +17,7 @@ import * as registryCredentials from './migrations/0012_registry_credentials.ts'
 import * as stores from './migrations/0013_stores.ts';
 import * as jobAssets from './migrations/0014_job_assets.ts';
 import * as outputTargets from './migrations/0016_output_targets.ts';
+import * as filters from './migrations/0017_filters.ts';
 
 const migrations: Readonly<Record<string, Migration>> = {
   '0001_jobs': jobs,
@@ -32,6 +33,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   '0013_stores': stores,
   '0014_job_assets': jobAssets,
   '0016_output_targets': outputTargets,
+  '0017_filters': filters,
 };
 
 /** An open ledger database. */

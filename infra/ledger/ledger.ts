@@ -12,7 +12,7 @@ import { listJobs, readRequestDigest, reserveKeyedJob } from './keyedJobs.ts';
 import { translateLedgerErrors } from './ledgerFailure.ts';
 import { exclusively } from './locks.ts';
 import { appendLog, dropEndedLogs, readLog } from './logs.ts';
-import { readManifest, readManifestFacts, recordImage, recordStagedFiles, storeManifest } from './manifests.ts';
+import { readManifest, readManifestFacts, recordFilters, recordImage, recordStagedFiles, storeManifest } from './manifests.ts';
 import { nonceOf, reserveJob, spendNonce } from './nonces.ts';
 import { beginPodAttempt, knownClaims, recordPositions } from './places.ts';
 import { readRunSeconds, recordPayment, recordSettlement } from './payments.ts';
@@ -82,6 +82,7 @@ export const createLedger = (
     isUnsealed: isUnsealed(deps),
     openJobs: jobs.openJobs(deps),
     recordStagedFiles: recordStagedFiles(deps),
+    recordFilters: recordFilters(deps),
     recordImage: recordImage(deps),
     readManifestFacts: readManifestFacts(deps),
     readManifest: readManifest(deps),

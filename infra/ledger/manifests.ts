@@ -1,7 +1,7 @@
 /** Signed manifests, and the facts that they are made of. */
 
 import { sql } from 'kysely';
-import type { Envelope, StagedFile } from '../../workflows/contract/manifest.ts';
+import type { AskedFilter, Envelope, StagedFile } from '../../workflows/contract/manifest.ts';
 import type { PodRef } from '../../workflows/contract/job.ts';
 import type { Admission } from '../../workflows/contract/spec.ts';
 import { isOver, listedColumns, selfTest, toJobRow, type JobRow, type JobsDeps } from './jobs.ts';
@@ -14,6 +14,8 @@ export interface ManifestFacts {
   readonly staged: readonly StagedFile[] | null;
   /** what the runtime says that it ran; null: not told */
   readonly image: string | null;
+  /** in their order; null: none was asked */
+  readonly filters: readonly AskedFilter[] | null;
   readonly publishedAtMs: number | null;
   readonly endedAtMs: number;
 }
@@ -26,6 +28,18 @@ export const recordStagedFiles = ({ db }: JobsDeps) =>
       .values({ job_id: jobId, pod_attempt: podAttempt, staged: JSON.stringify(files) })
       .onConflict((conflict) =>
         conflict.columns(['job_id', 'pod_attempt']).doUpdateSet({ staged: sql`coalesce(pod_facts.staged, excluded.staged)` }),
+      )
+      .execute();
+  };
+
+/** Remembers which filters had the outputs of a pod, and how they ended. The first word counts. */
+export const recordFilters = ({ db }: JobsDeps) =>
+  async function recordFilters({ jobId, podAttempt, filters }: PodRef & { readonly filters: readonly AskedFilter[] }): Promise<void> {
+    await db
+      .insertInto('pod_facts')
+      .values({ job_id: jobId, pod_attempt: podAttempt, filters: JSON.stringify(filters) })
+      .onConflict((conflict) =>
+        conflict.columns(['job_id', 'pod_attempt']).doUpdateSet({ filters: sql`coalesce(pod_facts.filters, excluded.filters)` }),
       )
       .execute();
   };
@@ -51,18 +65,18 @@ export const readManifestFacts = ({ db }: JobsDeps) =>
         join.onRef('pod_facts.job_id', '=', 'jobs.job_id').onRef('pod_facts.pod_attempt', '=', 'jobs.results_pod_attempt'),
       )
       .select(listedColumns.map((column) => `jobs.${column}` as const))
-      .select(['jobs.admission', 'jobs.published_at', 'pod_facts.staged', 'pod_facts.image'])
+      .select(['jobs.admission', 'jobs.published_at', 'pod_facts.staged', 'pod_facts.image', 'pod_facts.filters'])
       .where('jobs.job_id', '=', jobId)
       .where('jobs.surface', '<>', selfTest)
       .where('jobs.finished_at', 'is not', null)
       .where('jobs.results', 'is not', null)
       .executeTakeFirst();
     if (row?.admission === undefined || row.admission === null || row.finished_at === null) return null;
-    const { admission, staged, image } = row;
+    const { admission, staged, image, filters } = row;
     // also outputs that are elsewhere by now: whoever has them wants to check them
     const facts = { ...toJobRow(row), results: isOver(row.expires_at) ? [] : (row.results ?? []) };
     const endedAtMs = row.finished_at.getTime();
-    return { row: facts, admission, staged, image, publishedAtMs: row.published_at?.getTime() ?? null, endedAtMs };
+    return { row: facts, admission, staged, image, filters, publishedAtMs: row.published_at?.getTime() ?? null, endedAtMs };
   };
 
 /** Keeps a manifest. @returns the one that is kept: the first */

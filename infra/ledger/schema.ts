@@ -2,7 +2,7 @@
 
 import type { ColumnType, Generated } from 'kysely';
 import type { JobAsset } from '../../workflows/contract/asset.ts';
-import type { Envelope, StagedFile } from '../../workflows/contract/manifest.ts';
+import type { AskedFilter, Envelope, StagedFile } from '../../workflows/contract/manifest.ts';
 import type { Delivery } from '../../workflows/contract/output.ts';
 import type { Admission, PaymentState, ProviderListing } from '../../workflows/contract/spec.ts';
 import type { TransactionAttempt, TransactionCall, TransactionOutcome } from './transactions.ts';
@@ -157,6 +157,7 @@ interface PodFactsTable {
   staged: Json<readonly StagedFile[]> | null;
   /** as the runtime names it */
   image: string | null;
+  filters: Json<readonly AskedFilter[]> | null;
 }
 
 interface ResultManifestsTable {

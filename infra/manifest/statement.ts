@@ -53,7 +53,7 @@ const archiveOf = (delivery: Delivery | null): ManifestArchive | undefined => {
 };
 
 const predicateOf = (facts: ManifestFacts, { address, version }: Maker): ManifestPredicate => {
-  const { row, admission, staged, image, publishedAtMs, endedAtMs } = facts;
+  const { row, admission, staged, image, filters, publishedAtMs, endedAtMs } = facts;
   const directoryCid = row.results[0]?.directoryCid;
   const archive = archiveOf(row.delivery);
   return {
@@ -81,6 +81,7 @@ const predicateOf = (facts: ManifestFacts, { address, version }: Maker): Manifes
     datasets: admission.datasets.map(assetOf),
     algorithm: { ...assetOf(admission.algorithm), image: imageOf(admission.container, image) },
     staged,
+    ...(filters !== null && { filters }),
     outputs: row.results.map(({ index, filename, type, filesize, sha256, plaintext, cid }) => ({
       ...{ index, name: filename, type, sizeBytes: filesize, sha256 },
       ...(plaintext && { plaintext }),

@@ -12,7 +12,7 @@ export const filterName = (n: number): string => `filter-${n}`;
 
 /** What the agent has to know; absent without filters. */
 export const filterVariables = ({ filters }: Pick<PodSpec, 'filters'>): Readonly<Record<string, string>> =>
-  filters.length === 0 ? {} : { C2D_FILTERS: JSON.stringify(filters.map(({ by, seconds }) => ({ by, seconds }))) };
+  filters.length === 0 ? {} : { C2D_FILTERS: JSON.stringify(filters.map(({ by, image, seconds }) => ({ by, image, seconds }))) };
 
 /** After the agent should have ended a filter that takes too long, its wrapper does. */
 const wrapperMarginSeconds = 30;

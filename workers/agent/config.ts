@@ -45,9 +45,10 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): A
 const filtersOf = (text: string | undefined): readonly FilterPlace[] => {
   if (text === undefined) return [];
   const places = JSON.parse(text) as readonly Partial<FilterPlace>[];
-  return places.map(({ by, seconds: limit }) => {
-    if (typeof by !== 'string' || typeof limit !== 'number') throw new Error('C2D_FILTERS must be a list of filters');
-    return { by, seconds: limit };
+  return places.map(({ by, image, seconds: limit }) => {
+    if (typeof by !== 'string' || typeof image !== 'string' || typeof limit !== 'number')
+      throw new Error('C2D_FILTERS must be a list of filters');
+    return { by, image, seconds: limit };
   });
 };
 

@@ -11,7 +11,7 @@ const firstFailureCode = 126;
  * @returns why the outputs are kept back; undefined when this filter lets them go
  */
 export const judgeFilter = (
-  { by, seconds }: FilterPlace,
+  { by, seconds }: Pick<FilterPlace, 'by' | 'seconds'>,
   exit: AlgorithmExit | 'unknown',
   isLate: boolean,
 ): FilteredOutputs['withheld'] => {

@@ -12,6 +12,8 @@ import { openState, type FilteredOutputs, type StateFile } from './state.ts';
 export interface FilterPlace {
   /** whose it is */
   readonly by: string;
+  /** as it was asked of the runtime */
+  readonly image: string;
   /** how long it may take */
   readonly seconds: number;
 }
@@ -99,7 +101,7 @@ export const runFilters = async (filters: readonly OpenFilter[]): Promise<Filter
 };
 
 const runFilter = async (filter: OpenFilter): Promise<{ readonly end: FilterEnd; readonly withheld?: FilteredOutputs['withheld'] }> => {
-  const { by, seconds, pipes, stateFile, followed } = filter;
+  const { by, image, seconds, pipes, stateFile, followed } = filter;
   const { state } = stateFile;
   const isFirst = !state.released;
   if (isFirst) {
@@ -113,10 +115,10 @@ const runFilter = async (filter: OpenFilter): Promise<{ readonly end: FilterEnd;
   const timer = setTimeout(() => pipes.killAlgorithm(), Math.max(0, lateAtMs - Date.now()));
   const exit = await followed.ended;
   clearTimeout(timer);
-  const withheld = judgeFilter({ by, seconds }, exit, (state.lastWord?.atMs ?? Date.now()) >= lateAtMs);
+  const withheld = judgeFilter(filter, exit, (state.lastWord?.atMs ?? Date.now()) >= lateAtMs);
   const log = (await filter.log).toString('base64');
   return {
-    end: { by, exitCode: exit === 'unknown' ? null : exit.exitCode, log },
+    end: { by, image, exitCode: exit === 'unknown' ? null : exit.exitCode, log },
     ...(withheld !== undefined && { withheld }),
   };
 };

@@ -2,7 +2,7 @@
 
 import type { Readable } from 'node:stream';
 import type { PodRef } from '../../workflows/contract/job.ts';
-import type { StagedFile } from '../../workflows/contract/manifest.ts';
+import type { AskedFilter, StagedFile } from '../../workflows/contract/manifest.ts';
 import type { OutputRule } from '../../workflows/contract/outputPolicy.ts';
 import type { Admission, AssetSnapshot, JobSpec, ProviderListing } from '../../workflows/contract/spec.ts';
 import type { ComputeEnvironment } from '../../infra/environments/environments.ts';
@@ -24,6 +24,8 @@ export interface GatewayLedger {
   readProviderListing(jobId: string): Promise<ProviderListing | null>;
   /** Remembers what was staged in a pod; the first word counts. */
   recordStagedFiles(staged: PodRef & { readonly files: readonly StagedFile[] }): Promise<void>;
+  /** Remembers which filters had the outputs of a pod; the first word counts. */
+  recordFilters(asked: PodRef & { readonly filters: readonly AskedFilter[] }): Promise<void>;
   recordProgress(record: ProgressRecord): Promise<void>;
   appendLog(piece: { readonly jobId: string; readonly podAttempt: number; readonly offset: number; readonly bytes: Buffer }): Promise<void>;
   recordResults(record: { readonly jobId: string; readonly podAttempt: number; readonly results: readonly ResultEntry[] }): Promise<void>;

@@ -154,6 +154,8 @@ export const outputCompletion = outputFile.extend({
 /** What a filter of the outputs ended with. */
 const filterEnd = z.object({
   by: z.string().max(200),
+  /** as it was asked of the runtime */
+  image: z.string().max(1_000),
   /** null: it did not get as far */
   exitCode: z.number().int().nullable(),
   /** the last of what it wrote, for the operator only */

@@ -11,12 +11,12 @@ import type { ResolveJob } from './jobFiles.ts';
 import type { PodHandler } from './podAuthentication.ts';
 import type { GatewayLedger } from './ports.ts';
 import { Refusal, jobOver, malformed } from './problems.ts';
-import { phaseReport, type Order, type PhaseReport, type StagedInputs } from './protocol.ts';
+import { phaseReport, type FilterEnd, type Order, type PhaseReport, type StagedInputs } from './protocol.ts';
 import { resultEntriesOf } from './resultEntries.ts';
 import type { SealResults } from './sealing.ts';
 
 export interface ReportsDeps {
-  readonly ledger: Pick<GatewayLedger, 'recordProgress' | 'recordResults' | 'recordStagedFiles'>;
+  readonly ledger: Pick<GatewayLedger, 'recordFilters' | 'recordProgress' | 'recordResults' | 'recordStagedFiles'>;
   readonly reports: ReportDeps;
   readonly resolveJob: ResolveJob;
   readonly seal: SealResults;
@@ -84,6 +84,21 @@ const noteStaged = async ({ ledger, resolveJob }: ReportsDeps, pod: PodRef, { di
   await ledger.recordStagedFiles({ ...pod, files: staged });
 };
 
+/** Keeps who had the outputs, for the manifest. A filter may have seen what nobody else is to see: its words go to the log, and no further. */
+const noteFilters = async (
+  { ledger, logger }: Pick<ReportsDeps, 'ledger' | 'logger'>,
+  pod: PodRef,
+  ends: readonly FilterEnd[],
+): Promise<void> => {
+  for (const { by, exitCode, log } of ends) {
+    const output = withoutSecrets(Buffer.from(log, 'base64').toString('utf8'));
+    logger.info({ ...pod, filter: by, exitCode, output }, 'a filter of outputs has ended');
+  }
+  await ledger.recordFilters({ ...pod, filters: ends.map(({ by, image, exitCode }) => ({ by, image, exitCode })) });
+  // a sign of life may not have told so yet
+  await ledger.recordProgress({ ...pod, status: status.publishing, reason: 'the results are being published' });
+};
+
 /** The log, if it may be read, is listed as ever; the job ends with the rule as its reason. */
 const withhold = async (
   deps: ReportsDeps,
@@ -145,13 +160,7 @@ const recordDone = async (
       return report.result;
     case 'publishOutputs': {
       const { files, exit, filters = [] } = report.result;
-      // a filter may have seen what nobody else is to see: its words go no further than here
-      for (const { by, exitCode, log } of filters) {
-        const output = withoutSecrets(Buffer.from(log, 'base64').toString('utf8'));
-        logger.info({ ...pod, filter: by, exitCode, output }, 'a filter of outputs has ended');
-      }
-      // a sign of life may not have told so yet
-      if (filters.length > 0) await ledger.recordProgress({ ...pod, status: status.publishing, reason: 'the results are being published' });
+      if (filters.length > 0) await noteFilters({ ledger, logger }, pod, filters);
       if (new Set(files.map(({ n }) => n)).size !== files.length) throw malformed('two published files have one number');
       await ledger.recordResults({ ...pod, results: await seal(pod, resultEntriesOf(files)) });
       const bytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);

@@ -42,6 +42,16 @@ export interface StagedFile {
   readonly sha256: string;
 }
 
+/** A container that had the outputs before they left, and could change them or keep them back. */
+export interface AskedFilter {
+  /** whose it is: `environment small`, or the DID of a dataset */
+  readonly by: string;
+  /** as it was asked of the runtime */
+  readonly image: string;
+  /** 0: it let them go; null: it ended without a verdict */
+  readonly exitCode: number | null;
+}
+
 /** A published file. */
 export interface ManifestOutput {
   readonly index: number;
@@ -94,6 +104,8 @@ export interface ManifestPredicate {
   readonly algorithm: ManifestAsset & { readonly image: ManifestImage };
   /** null: the pod's agent did not tell */
   readonly staged: readonly StagedFile[] | null;
+  /** in the order in which they were asked; absent where none was */
+  readonly filters?: readonly AskedFilter[];
   readonly outputs: readonly ManifestOutput[];
   /** CID of a directory with all outputs; absent where results are not kept in IPFS */
   readonly outputsCid?: string;

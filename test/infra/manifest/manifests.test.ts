@@ -185,6 +185,19 @@ describe('a manifest', () => {
     }
   });
 
+  test('names the filters that had the outputs, and none where there was none', async () => {
+    const filters = [
+      { by: 'did:op:1', image: `filter@${ran}`, exitCode: 0 },
+      { by: 'environment env', image: 'filter:1', exitCode: null },
+    ];
+    const jobId = await endedJob({}, ran, async (id) => {
+      await opened.ledger.recordFilters({ jobId: id, podAttempt: 1, filters });
+      await opened.ledger.recordFilters({ jobId: id, podAttempt: 1, filters: [] });
+    });
+    expect(statementIn((await manifestsWith().manifestOf(jobId))!).predicate.filters).toEqual(filters);
+    expect(statementIn((await manifestsWith().manifestOf(await endedJob()))!).predicate).not.toHaveProperty('filters');
+  });
+
   test('waits for an image that its node tells only after the end, for a while', async () => {
     const jobId = await endedJob({}, null);
     const patient = createManifests({ ledger: opened.ledger, privateKey: key, version: '1', imagePatienceMs: 60_000 });

@@ -172,7 +172,9 @@ describe('filterContainer', () => {
 
   test('is known to the agent, which has the control folders; nothing of it is in a pod without filters', () => {
     const agent = agentContainer(filtered, settings);
-    expect(agent.Env).toContain('C2D_FILTERS=[{"by":"environment env","seconds":60},{"by":"did:op:1","seconds":60}]');
+    expect(agent.Env).toContain(
+      'C2D_FILTERS=[{"by":"environment env","image":"filter:1","seconds":60},{"by":"did:op:1","image":"filter:1","seconds":60}]',
+    );
     expect(mountsOf(agent)).toEqual(expect.arrayContaining([[`${stem}-filter-1-control`, '/.c2d-filters/1', false]]));
     expect(filterVolumes(filtered)).toEqual([`${stem}-filter-shell`, `${stem}-filter-0-control`, `${stem}-filter-1-control`]);
     expect(algorithmContainer(filtered, image, settings)).toEqual(algorithmContainer(spec, image, settings));

@@ -244,7 +244,7 @@ describe('filters of a pod', () => {
     });
     expect(agent?.env).toContainEqual({
       name: 'C2D_FILTERS',
-      value: '[{"by":"environment small","seconds":60},{"by":"did:op:1","seconds":60}]',
+      value: '[{"by":"environment small","image":"filter:1","seconds":60},{"by":"did:op:1","image":"filter:1","seconds":60}]',
     });
     expect(JSON.stringify([one, two])).not.toContain('the-token');
   });

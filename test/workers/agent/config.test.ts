@@ -22,7 +22,7 @@ describe('readConfig', () => {
 
   test('knows the filters of its pod, and refuses what it does not understand', () => {
     const env = { C2D_TOKEN: 't', C2D_GATEWAY: 'http://gateway' };
-    const filters = [{ by: 'environment small', seconds: 5 }];
+    const filters = [{ by: 'environment small', image: 'filter:1', seconds: 5 }];
     expect(readConfig({ ...env, C2D_FILTERS: JSON.stringify(filters) }).filters).toEqual(filters);
     expect(() => readConfig({ ...env, C2D_FILTERS: '[{}]' })).toThrow(/C2D_FILTERS/);
   });

@@ -21,7 +21,7 @@ import { openStores } from '../../../infra/storage/stores.ts';
 import { createGateway, type GatewayDeps } from '../../../workers/gateway/app.ts';
 import { createGatewayMetrics } from '../../../workers/gateway/metrics.ts';
 import type { GatewayLedger } from '../../../workers/gateway/ports.ts';
-import type { StagedFile } from '../../../workflows/contract/manifest.ts';
+import type { AskedFilter, StagedFile } from '../../../workflows/contract/manifest.ts';
 import type { Admission, AssetSnapshot, JobSpec, ProviderListing } from '../../../workflows/contract/spec.ts';
 import type { PodRef } from '../../../workflows/contract/job.ts';
 import { rememberedUploads } from '../../support/s3.ts';
@@ -75,6 +75,7 @@ export class FakeLedger implements GatewayLedger {
   readonly log = new Map<number, string>();
   results: readonly ResultEntry[] | null = null;
   staged: readonly StagedFile[] | null = null;
+  filters: readonly AskedFilter[] | null = null;
   listing: ProviderListing | null = null;
   readonly #job: { readonly spec: JobSpec; readonly admission: Admission };
 
@@ -93,6 +94,9 @@ export class FakeLedger implements GatewayLedger {
   }
   async recordStagedFiles({ files }: { files: readonly StagedFile[] }) {
     this.staged ??= files;
+  }
+  async recordFilters({ filters }: { filters: readonly AskedFilter[] }) {
+    this.filters ??= filters;
   }
   async readProviderListing() {
     return this.listing;

@@ -191,7 +191,7 @@ describe('POST reports', () => {
     const activity = temporal.start('publishOutputs/1');
     const report = published([]);
     const log = Buffer.from('row 7 of https://data.example/table').toString('base64');
-    const filters = [{ by: 'environment small', exitCode: 126, log }];
+    const filters = [{ by: 'environment small', image: 'filter:1', exitCode: 126, log }];
     const withheld = 'the outputs are withheld because the filter of environment small failed (exit code 126)';
     const result = { ...report.result, withheld, withheldAs: 'FilterFailed', filters };
     expect((await post('/reports', { ...report, result })).status).toBe(200);
@@ -200,6 +200,7 @@ describe('POST reports', () => {
     expect(ledger.progress.map(({ status }) => status)).toEqual([50, 60]);
     const seen = { ...pod, filter: 'environment small', exitCode: 126, output: 'row 7 of <url removed>' };
     expect(lines).toEqual([[seen, 'a filter of outputs has ended']]);
+    expect(ledger.filters).toEqual([{ by: 'environment small', image: 'filter:1', exitCode: 126 }]);
     expect(JSON.stringify([activity.failures, ledger.progress, ledger.results])).not.toContain('row 7');
   });
 
