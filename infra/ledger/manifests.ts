@@ -20,40 +20,38 @@ export interface ManifestFacts {
   readonly endedAtMs: number;
 }
 
+/** What may be remembered of a pod. */
+type PodFact = 'staged' | 'filters' | 'image';
+
+/** Remembers a fact of a pod. The first word counts. */
+const rememberOnce = async ({ db }: JobsDeps, { jobId, podAttempt }: PodRef, [fact, value]: readonly [PodFact, string]): Promise<void> => {
+  await db
+    .insertInto('pod_facts')
+    .values({ job_id: jobId, pod_attempt: podAttempt, [fact]: value })
+    .onConflict((conflict) =>
+      conflict
+        .columns(['job_id', 'pod_attempt'])
+        .doUpdateSet({ [fact]: sql`coalesce(${sql.ref(`pod_facts.${fact}`)}, ${sql.ref(`excluded.${fact}`)})` }),
+    )
+    .execute();
+};
+
 /** Remembers what was staged in a pod. The first word counts. */
-export const recordStagedFiles = ({ db }: JobsDeps) =>
-  async function recordStagedFiles({ jobId, podAttempt, files }: PodRef & { readonly files: readonly StagedFile[] }): Promise<void> {
-    await db
-      .insertInto('pod_facts')
-      .values({ job_id: jobId, pod_attempt: podAttempt, staged: JSON.stringify(files) })
-      .onConflict((conflict) =>
-        conflict.columns(['job_id', 'pod_attempt']).doUpdateSet({ staged: sql`coalesce(pod_facts.staged, excluded.staged)` }),
-      )
-      .execute();
+export const recordStagedFiles = (deps: JobsDeps) =>
+  async function recordStagedFiles({ files, ...pod }: PodRef & { readonly files: readonly StagedFile[] }): Promise<void> {
+    await rememberOnce(deps, pod, ['staged', JSON.stringify(files)]);
   };
 
 /** Remembers which filters had the outputs of a pod, and how they ended. The first word counts. */
-export const recordFilters = ({ db }: JobsDeps) =>
-  async function recordFilters({ jobId, podAttempt, filters }: PodRef & { readonly filters: readonly AskedFilter[] }): Promise<void> {
-    await db
-      .insertInto('pod_facts')
-      .values({ job_id: jobId, pod_attempt: podAttempt, filters: JSON.stringify(filters) })
-      .onConflict((conflict) =>
-        conflict.columns(['job_id', 'pod_attempt']).doUpdateSet({ filters: sql`coalesce(pod_facts.filters, excluded.filters)` }),
-      )
-      .execute();
+export const recordFilters = (deps: JobsDeps) =>
+  async function recordFilters({ filters, ...pod }: PodRef & { readonly filters: readonly AskedFilter[] }): Promise<void> {
+    await rememberOnce(deps, pod, ['filters', JSON.stringify(filters)]);
   };
 
 /** Remembers which image a pod's algorithm runs in, as the runtime names it. The first word counts. */
-export const recordImage = ({ db }: JobsDeps) =>
-  async function recordImage({ jobId, podAttempt, image }: PodRef & { readonly image: string }): Promise<void> {
-    await db
-      .insertInto('pod_facts')
-      .values({ job_id: jobId, pod_attempt: podAttempt, image })
-      .onConflict((conflict) =>
-        conflict.columns(['job_id', 'pod_attempt']).doUpdateSet({ image: sql`coalesce(pod_facts.image, excluded.image)` }),
-      )
-      .execute();
+export const recordImage = (deps: JobsDeps) =>
+  async function recordImage({ image, ...pod }: PodRef & { readonly image: string }): Promise<void> {
+    await rememberOnce(deps, pod, ['image', image]);
   };
 
 /** @returns null for a job that is unknown, has not ended or published nothing, and for the platform's own tests */
