@@ -1,7 +1,7 @@
 import Docker from 'dockerode';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { verifyManifest } from '../../api/cli/manifest.ts';
+import { readManifest } from '../support/asOwner.ts';
 import { awaitEnd, awaitJob, publishDataset, runRawJob, startRawJob } from '../support/jobs.ts';
 import { useScene } from '../support/scene.ts';
 import { dumpLedger, readFault } from '../support/traces.ts';
@@ -23,14 +23,6 @@ const storedFor = async (jobId: string): Promise<string> => {
   const own = files.filter((file) => file.isFile() && path.join(file.parentPath, file.name).includes(jobId));
   const contents = await Promise.all(own.map((file) => readFile(path.join(file.parentPath, file.name), 'latin1')));
   return [...contents, ...(await dumpLedger(scene().stack.databaseUrl)).filter((row) => row.includes(jobId))].join('\n');
-};
-
-/** Filters, as the signed manifest names them. */
-const filtersInManifest = async (jobId: string): Promise<unknown> => {
-  const { consumer, stack } = scene();
-  const headers = { authorization: `Bearer ${await consumer.generateAuthToken()}` };
-  const manifest = await fetch(`${stack.apiUrl}/api/v1/jobs/${jobId}/manifest`, { headers });
-  return verifyManifest(await manifest.text()).statement.predicate.filters;
 };
 
 describe('a filter of an environment', () => {
@@ -63,7 +55,7 @@ describe('a filter of an environment', () => {
       expect(stored).toContain(job.jobId);
       for (const words of [secret, 'the filter saw']) expect(stored).not.toContain(words);
       const image = expect.any(String) as string;
-      expect(await filtersInManifest(job.jobId)).toEqual([{ by: 'environment filtered', image, exitCode: 3 }]);
+      expect((await readManifest(scene(), job.jobId)).predicate.filters).toEqual([{ by: 'environment filtered', image, exitCode: 3 }]);
     },
     jobPatienceMs,
   );

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { CheckAnswer, JobDetails } from '../../api/v1/schemas.ts';
+import type { CheckAnswer } from '../../api/v1/schemas.ts';
 import { encryptTo } from '../../infra/ocean/ecies.ts';
-import type { Envelope, ManifestStatement } from '../../workflows/contract/manifest.ts';
+import { askAsOwner, readDetails, readManifest } from '../support/asOwner.ts';
 import { eventually } from '../support/heldJobs.ts';
 import { openIpfsNode, type IpfsTestNode } from '../support/ipfs.ts';
 import { aContainer, awaitEnd, publishDataset, startRawJob } from '../support/jobs.ts';
@@ -59,9 +59,8 @@ describe('IPFS', () => {
 
     const { nodePublicKey } = (await (await fetch(parts.apiUrl)).json()) as { nodePublicKey: string };
     const sealed = encryptTo(nodePublicKey, Buffer.from(JSON.stringify(output)));
-    const headers = { authorization: `Bearer ${await scene.consumer.generateAuthToken()}`, 'content-type': 'application/json' };
     const body = JSON.stringify({ environment: 'ipfs', free: true, algorithm, output: sealed });
-    const answer = (await (await fetch(`${parts.apiUrl}/api/v1/checks`, { method: 'POST', headers, body })).json()) as CheckAnswer;
+    const answer = (await (await askAsOwner(scene, 'checks', { method: 'POST', body })).json()) as CheckAnswer;
     expect(answer.reasons.map(({ code }) => code)).toEqual(['RequestInvalid']);
     expect(refusal).toContain(answer.reasons[0]?.cause);
   });
@@ -69,7 +68,7 @@ describe('IPFS', () => {
   test(
     'a dataset that lies in IPFS is computed on, the results are found there by their CIDs, and go when their owner says so',
     async () => {
-      const { scene, parts } = own();
+      const { scene } = own();
       const { cid } = await node.client.add('a table that lies in IPFS', { cidVersion: 1, rawLeaves: true });
       const dataset = await publishDataset(scene, { files: [{ type: 'ipfs', hash: cid.toString() }] });
       const { jobId } = await startRawJob(scene, { code, datasets: [dataset] });
@@ -78,8 +77,7 @@ describe('IPFS', () => {
       expect(results.get('sub%2Fupper.txt')!.toString()).toBe('A TABLE THAT LIES IN IPFS');
       expect(log).toBe('25 characters\n');
 
-      const headers = { authorization: `Bearer ${await scene.consumer.generateAuthToken()}` };
-      const details = (await (await fetch(`${parts.apiUrl}/api/v1/jobs/${jobId}`, { headers })).json()) as JobDetails;
+      const details = await readDetails(scene, jobId);
       expect(details.results.map(({ name }) => name)).toEqual(['sub%2Fupper.txt', 'algorithm.log']);
       for (const { name, cid: file, sha256 } of details.results) {
         const content = await node.fetchContent(file!);
@@ -87,14 +85,13 @@ describe('IPFS', () => {
         expect(await node.fetchContent(`${details.resultsCid}/${encodeURIComponent(name)}`)).toBe(content);
       }
 
-      const envelope = (await (await fetch(`${parts.apiUrl}/api/v1/jobs/${jobId}/manifest`, { headers })).json()) as Envelope;
-      const { predicate } = JSON.parse(Buffer.from(envelope.payload, 'base64').toString()) as ManifestStatement;
+      const { predicate } = await readManifest(scene, jobId);
       expect(predicate.outputsCid).toBe(details.resultsCid);
       expect(predicate.outputs.map(({ cid: file }) => file)).toEqual(details.results.map(({ cid: file }) => file));
 
       const root = await node.client.files.stat(`/durable-c2d/${jobId}/1/sealed`);
       expect(await pinsOf(node)).toContain(root.cid.toString());
-      expect((await fetch(`${parts.apiUrl}/api/v1/jobs/${jobId}/retention`, { method: 'DELETE', headers })).status).toBe(200);
+      expect((await askAsOwner(scene, `jobs/${jobId}/retention`, { method: 'DELETE' })).status).toBe(200);
       await withTemporal(scene.stack.temporalAddress, (client) => client.schedule.getHandle('c2d-retention').trigger());
       await eventually('the node has dropped the results', async () =>
         node.fetchContent(details.results[0]!.cid!).then(

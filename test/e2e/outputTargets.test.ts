@@ -1,11 +1,9 @@
 /** Outputs in a bucket of the consumer's own, with the unmodified client library and a real S3 server. */
 
 import { createDecipheriv, createHash, randomBytes } from 'node:crypto';
-import { verifyManifest } from '../../api/cli/manifest.ts';
-import type { JobDetails } from '../../api/v1/schemas.ts';
 import type { S3Server } from '../../infra/toolchain/versitygw.ts';
-import type { ManifestStatement } from '../../workflows/contract/manifest.ts';
 import type { OutputTarget } from '../../workflows/contract/output.ts';
+import { readDetails, readManifest } from '../support/asOwner.ts';
 import { withPatience } from '../support/heldJobs.ts';
 import { aContainer, awaitEnd, firstEnvironment } from '../support/jobs.ts';
 import { asRemoteStorage, aTarget, bucketOf, unpack } from '../support/outputs.ts';
@@ -36,17 +34,6 @@ const start = async (target: OutputTarget, encryption?: object): Promise<string>
   return job!.jobId;
 };
 
-const readAsOwner = async (place: string): Promise<string> => {
-  const { consumer, stack } = scene();
-  const headers = { authorization: `Bearer ${await consumer.generateAuthToken()}` };
-  return (await fetch(`${stack.apiUrl}/api/v1/jobs/${place}`, { headers })).text();
-};
-
-const readDetails = async (jobId: string): Promise<JobDetails> => JSON.parse(await readAsOwner(jobId)) as JobDetails;
-
-/** Its signature is good. */
-const readManifest = async (jobId: string): Promise<ManifestStatement> => verifyManifest(await readAsOwner(`${jobId}/manifest`)).statement;
-
 const files = { 'outputs/answer.txt': Buffer.from('forty-two'), 'outputs/deep/copy.txt': Buffer.from('forty-two again') };
 
 test(
@@ -60,10 +47,10 @@ test(
     const key = `results/outputs-${jobId}.tar`;
     const archive = await bucketOf(server).read(key);
     expect(await unpack(archive)).toEqual(files);
-    const { delivery } = await readDetails(jobId);
+    const { delivery } = await readDetails(scene(), jobId);
     const sha256 = createHash('sha256').update(archive).digest('hex');
     expect(delivery).toEqual({ state: 'delivered', bucket: server.bucket, key, encrypted: false, sizeBytes: archive.length, sha256 });
-    const manifest = await readManifest(jobId);
+    const manifest = await readManifest(scene(), jobId);
     expect(manifest.predicate.archive).toEqual({ name: `outputs-${jobId}.tar`, encrypted: false, sizeBytes: archive.length, sha256 });
     expect(manifest.subject.map(({ name }) => name)).toEqual(['answer.txt', 'deep%2Fcopy.txt', 'algorithm.log']);
     expect(JSON.stringify([job, delivery])).not.toContain(target.secretAccessKey);
@@ -103,7 +90,7 @@ test(
         terminationDetails: { exitCode: 0, reason: expect.stringMatching(/^stopped by the consumer before/) as string },
       });
       expect([...results.keys()]).toEqual(['answer.txt', 'deep%2Fcopy.txt', 'algorithm.log']);
-      expect((await readDetails(jobId)).delivery).toMatchObject({ state: 'failed', sizeBytes: null });
+      expect((await readDetails(scene(), jobId)).delivery).toMatchObject({ state: 'failed', sizeBytes: null });
       expect([await bucketOf(server).uploads(), (await bucketOf(server).keys()).filter((key) => key.startsWith('stopped/'))]).toEqual([
         0,
         [],

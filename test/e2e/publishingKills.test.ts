@@ -11,8 +11,8 @@ import type { ClientJob } from '../../infra/toolchain/demo/clientTypes.ts';
 import { createS3Client } from '../../infra/storage/s3Client.ts';
 import type { Restartable } from '../../infra/toolchain/restartable.ts';
 import type { S3Server } from '../../infra/toolchain/versitygw.ts';
-import type { Envelope, ManifestStatement } from '../../workflows/contract/manifest.ts';
 import { createWorkflowLook } from '../../workers/gateway/workflowLook.ts';
+import { askAsOwner, readDetails, readManifest } from '../support/asOwner.ts';
 import { sharedEnvironments } from '../support/environments.ts';
 import { eventually, withPatience } from '../support/heldJobs.ts';
 import { openIpfsNode, type IpfsTestNode } from '../support/ipfs.ts';
@@ -92,17 +92,6 @@ const startHeldUpload = async (store: 'bucket' | 'ipfs', bytes = fileBytes) => {
   return { jobId, release: upload.release, sentBytes: () => way.sentBytes() - sentBefore };
 };
 
-const askAsOwner = async (place: string, init: RequestInit = {}): Promise<unknown> => {
-  const { consumer, stack } = own().scene;
-  const headers = { authorization: `Bearer ${await consumer.generateAuthToken()}`, 'content-type': 'application/json' };
-  return (await fetch(`${stack.apiUrl}/api/v1/jobs${place}`, { ...init, headers })).json();
-};
-
-const readManifest = async (jobId: string): Promise<ManifestStatement> => {
-  const { payload } = (await askAsOwner(`/${jobId}/manifest`)) as Envelope;
-  return JSON.parse(Buffer.from(payload, 'base64').toString()) as ManifestStatement;
-};
-
 const namesOf = ({ results }: Pick<ClientJob, 'results'>): readonly string[] => results.map(({ filename }) => filename);
 
 /** Fails unless every file is there once, by its digest, from the one pod, and the manifest says the same. */
@@ -113,7 +102,7 @@ const expectWhole = async (jobId: string, end: object, bytes = fileBytes): Promi
   expect(job).toMatchObject(end);
   expect(namesOf(job)).toEqual(Object.keys(digests));
   expect(Object.fromEntries([...results].map(([name, content]) => [name, sha256(content)]))).toEqual(digests);
-  const { subject } = await readManifest(jobId);
+  const { subject } = await readManifest(scene, jobId);
   expect(Object.fromEntries(subject.map(({ name, digest }) => [name, digest.sha256]))).toEqual(digests);
   expect(await readPodAttempts(scene, [jobId])).toEqual([1]);
 };
@@ -133,11 +122,12 @@ const countParts = async (): Promise<number> => {
 };
 
 const startEncrypted = async (environment: string, recipient: string): Promise<string> => {
-  const { stack, jobs } = own().scene;
+  const { scene } = own();
+  const { stack, jobs } = scene;
   const rawcode = `require('node:fs').writeFileSync('/data/outputs/answer.txt', 'forty-two'); console.log('forty-two');`;
   const algorithm = { meta: { rawcode, container: aContainer(stack.nodeImage) } };
   const body = JSON.stringify({ environment, free: true, algorithm, encryption: { recipient } });
-  const { id } = (await askAsOwner('', { method: 'POST', body })) as JobDetails;
+  const { id } = (await (await askAsOwner(scene, 'jobs', { method: 'POST', body })).json()) as JobDetails;
   jobs.add(id);
   return id;
 };
@@ -149,7 +139,7 @@ const readStored = async (store: 'bucket' | 'ipfs', jobId: string): Promise<read
     const ofJob = (await keys()).filter((key) => key.startsWith(jobId));
     return Promise.all(ofJob.map(async (key) => (await read(key)).toString('latin1')));
   }
-  const { results } = (await askAsOwner(`/${jobId}`)) as JobDetails;
+  const { results } = await readDetails(own().scene, jobId);
   return Promise.all(
     results.map(async ({ cid }) => Buffer.from(await (await fetch(`${node.gatewayUrl}/ipfs/${cid}`)).arrayBuffer()).toString('latin1')),
   );
