@@ -150,3 +150,34 @@ export const prepareClusterPod = async (pods: ClusterPods, options: ClusterPodOp
     },
   };
 };
+
+/** What {@link useClusterPods} gives. */
+export interface OpenClusterPods {
+  pods(): ClusterPods;
+  /** A pod of the test's own: it is gone after the test. */
+  aPod(options: ClusterPodOptions): Promise<ClusterPod>;
+}
+
+/** One namespace for the tests of a file; after each, no pod is left in it. Call it at the top of the file. */
+export const useClusterPods = (): OpenClusterPods => {
+  let pods: ClusterPods;
+  const open: ClusterPod[] = [];
+  beforeAll(async () => {
+    pods = await startClusterPods();
+  }, 180_000);
+  afterEach(async () => {
+    await Promise.all(open.splice(0).map((pod) => pod.close()));
+    expect((await pods.core.listNamespacedPod({ namespace: pods.namespace.name })).items).toEqual([]);
+  });
+  afterAll(async () => {
+    await pods.close();
+  }, 120_000);
+  return {
+    pods: () => pods,
+    async aPod(options) {
+      const pod = await prepareClusterPod(pods, options);
+      open.push(pod);
+      return pod;
+    },
+  };
+};

@@ -1,44 +1,24 @@
 /** Filters of outputs on a real cluster. */
 
 import { aFilter, describeFilters, publishedOf } from '../infra/pods/filters.suite.ts';
-import { prepareClusterPod, startClusterPods, type ClusterPod, type ClusterPodOptions, type ClusterPods } from './clusterPods.ts';
+import { useClusterPods, type ClusterPod } from './clusterPods.ts';
 import { mainProcessOf } from '../support/containerProcesses.ts';
 import { waitFor } from './clusterScene.ts';
 
-let pods: ClusterPods;
-const open: ClusterPod[] = [];
-
-const aPod = async (options: ClusterPodOptions): Promise<ClusterPod> => {
-  const pod = await prepareClusterPod(pods, options);
-  open.push(pod);
-  return pod;
-};
-
-beforeAll(async () => {
-  pods = await startClusterPods();
-}, 180_000);
-
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((pod) => pod.close()));
-  expect((await pods.core.listNamespacedPod({ namespace: pods.namespace.name })).items).toEqual([]);
-});
-
-afterAll(async () => {
-  await pods.close();
-}, 120_000);
+const { pods, aPod } = useClusterPods();
 
 const sleeping = "console.log('up'); setInterval(() => 0, 1000);";
 
 describe('filters', () => {
-  describeFilters(aPod, () => pods.algorithmImage);
+  describeFilters(aPod, () => pods().algorithmImage);
 
   test('have no network that leads anywhere, as the whole pod has none', async () => {
-    const { nodeAddress } = pods.cluster;
-    const reach = `const socket = require('net').connect({ host: '${nodeAddress}', port: ${pods.canaryPort} });
+    const { nodeAddress } = pods().cluster;
+    const reach = `const socket = require('net').connect({ host: '${nodeAddress}', port: ${pods().canaryPort} });
       socket.setTimeout(700, () => { console.log('silent'); process.exit(0); }).on('connect', () => process.exit(9)).on('error', (err) => { console.log(err.code); process.exit(0); });`;
     const pod = await aPod({
       command: "require('fs').writeFileSync('/data/outputs/a', 'a')",
-      spec: { filters: [aFilter(pods.algorithmImage, reach)] },
+      spec: { filters: [aFilter(pods().algorithmImage, reach)] },
     });
     await pod.create();
     await pod.gateway.untilReport('publishOutputs', 40_000);
@@ -66,7 +46,7 @@ describe('filters', () => {
   test('do not hold up the end of a pod that is not needed, however long its grace is', async () => {
     const pod = await aPod({
       command: `process.on('SIGTERM', () => process.exit(0)); ${sleeping}`,
-      spec: { publishSeconds: 600, filters: [aFilter(pods.algorithmImage, '')] },
+      spec: { publishSeconds: 600, filters: [aFilter(pods().algorithmImage, '')] },
     });
     await pod.create();
     await pod.gateway.until(() => pod.gateway.log.includes('up'), 'the first line');
@@ -84,7 +64,7 @@ describe('filters', () => {
       command: "require('fs').writeFileSync('/data/outputs/a', 'a')",
       spec: {
         publishSeconds: 600,
-        filters: [aFilter(pods.algorithmImage, 'setInterval(() => 0, 1000)'), aFilter(pods.algorithmImage, '')],
+        filters: [aFilter(pods().algorithmImage, 'setInterval(() => 0, 1000)'), aFilter(pods().algorithmImage, '')],
       },
     });
     await pod.create();

@@ -7,17 +7,10 @@ import { kubernetesPod } from '../../infra/pods/kubernetesSpec.ts';
 import { podName } from '../../workflows/contract/ids.ts';
 import type { PodOutcome } from '../../workflows/contract/pod.ts';
 import { describePods, exitOf } from '../infra/pods/pods.suite.ts';
-import { prepareClusterPod, startClusterPods, type ClusterPod, type ClusterPodOptions, type ClusterPods } from './clusterPods.ts';
+import { useClusterPods, type ClusterPod, type ClusterPodOptions } from './clusterPods.ts';
 import { openWay } from './clusterWay.ts';
 
-let pods: ClusterPods;
-const open: ClusterPod[] = [];
-
-const aPod = async (options: ClusterPodOptions): Promise<ClusterPod> => {
-  const pod = await prepareClusterPod(pods, options);
-  open.push(pod);
-  return pod;
-};
+const { pods, aPod } = useClusterPods();
 
 const sleeping = "console.log('up'); setInterval(() => 0, 1000);";
 
@@ -43,19 +36,6 @@ const untilOutcome = async (
 };
 
 const isNotAlive = ({ kind }: PodOutcome): boolean => kind !== 'alive';
-
-beforeAll(async () => {
-  pods = await startClusterPods();
-}, 180_000);
-
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((pod) => pod.close()));
-  expect((await pods.core.listNamespacedPod({ namespace: pods.namespace.name })).items).toEqual([]);
-});
-
-afterAll(async () => {
-  await pods.close();
-}, 120_000);
 
 describe('a pod', () => {
   describePods(aPod);
@@ -89,9 +69,9 @@ describe('a pod', () => {
       plan: { files: [{ n: 0, path: 'inputs/abc/0', mode: 0o644, role: 'input' }] },
       spec: { env: { DIDS: '["abc"]', literal: '$(DIDS) $$ $(HOME)' } },
     });
-    const { nodeAddress, serviceCidr } = pods.cluster;
+    const { nodeAddress, serviceCidr } = pods().cluster;
     const api = serviceCidr.replace(/\d+\/\d+$/, '1');
-    const command = [...(pod.spec.command ?? []), `${api} ${nodeAddress} ${pods.gatewayPort} ${pods.canaryPort}`];
+    const command = [...(pod.spec.command ?? []), `${api} ${nodeAddress} ${pods().gatewayPort} ${pods().canaryPort}`];
     await pod.runtime.create({ ...pod.spec, command }, () => undefined);
     await pod.gateway.untilReport('publishOutputs');
     const seen = JSON.parse(pod.gateway.output('seen.json')?.bytes.toString() ?? '{}');
@@ -125,7 +105,7 @@ describe('a pod', () => {
   });
 
   test('does not start an algorithm where an address is reachable that must not be', async () => {
-    const seal = { kind: 'canary' as const, host: pods.cluster.nodeAddress, port: pods.gatewayPort };
+    const seal = { kind: 'canary' as const, host: pods().cluster.nodeAddress, port: pods().gatewayPort };
     const pod = await aPod({ command: 'console.log(1)', plan: { seal } });
     await pod.create();
     expect(await pod.gateway.untilReport('stageInputs')).toMatchObject({ outcome: 'failed', type: 'PodUnsealed', retryable: false });
@@ -149,7 +129,7 @@ describe('a pod', () => {
   test("somebody else's deletion is told at once; nothing is published until that is asked for, and the pod goes when it is not", async () => {
     const pod = await aRunningPod({ command: `process.on('SIGTERM', () => console.log('no')); ${sleeping}`, spec: { graceSeconds: 20 } });
     pod.gateway.attempt = 0;
-    await pods.core.deleteNamespacedPod({ namespace: pods.namespace.name, name: podName(pod.pod) });
+    await pods().core.deleteNamespacedPod({ namespace: pods().namespace.name, name: podName(pod.pod) });
     expect(await pod.gateway.untilReport('runAlgorithm', 3_000)).toEqual({ outcome: 'exitUnknown', phase: 'runAlgorithm' });
     expect(await pod.runtime.observe(pod.pod)).toMatchObject({ kind: 'alive', ending: 'it is being deleted' });
     await pod.gateway.until(() => pod.gateway.log.includes('no'), 'TERM at the algorithm');
@@ -221,7 +201,7 @@ describe('a look at a pod', () => {
 
   test('a pod deleted under our feet is lost (complaint: a killed pod hangs its job)', async () => {
     const pod = await aRunningPod();
-    await pods.core.deleteNamespacedPod({ namespace: pods.namespace.name, name: podName(pod.pod), gracePeriodSeconds: 0 });
+    await pods().core.deleteNamespacedPod({ namespace: pods().namespace.name, name: podName(pod.pod), gracePeriodSeconds: 0 });
     expect(await untilOutcome(pod, isNotAlive)).toEqual({ kind: 'lost', reason: 'the pod is gone' });
   });
 
@@ -244,23 +224,23 @@ describe('the runtime', () => {
   test("does not touch somebody else's pod of that name", async () => {
     const pod = await aPod({ command: 'x' });
     const name = podName(pod.pod);
-    const namespace = pods.namespace.name;
-    const { metadata, ...rest } = await pods.core.createNamespacedPod({
+    const namespace = pods().namespace.name;
+    const { metadata, ...rest } = await pods().core.createNamespacedPod({
       namespace,
-      body: kubernetesPod(pod.spec, { ...pods.settings, instance: 'another' }, 'http://127.0.0.1'),
+      body: kubernetesPod(pod.spec, { ...pods().settings, instance: 'another' }, 'http://127.0.0.1'),
     });
     expect(rest.kind).toBe('Pod');
     await expect(pod.create()).rejects.toMatchObject({ type: 'PodConflict' });
     expect(await pod.runtime.observe(pod.pod)).toMatchObject({ kind: 'lost' });
     expect(await pod.runtime.list()).toEqual([]);
     await pod.runtime.remove(pod.pod);
-    expect((await pods.core.readNamespacedPod({ namespace, name })).metadata?.uid).toBe(metadata?.uid);
-    await pods.core.deleteNamespacedPod({ namespace, name, gracePeriodSeconds: 0 });
+    expect((await pods().core.readNamespacedPod({ namespace, name })).metadata?.uid).toBe(metadata?.uid);
+    await pods().core.deleteNamespacedPod({ namespace, name, gracePeriodSeconds: 0 });
   });
 
   test('tells of a used-up quota, and when to come again', async () => {
-    const namespace = pods.namespace.name;
-    await pods.core.createNamespacedResourceQuota({ namespace, body: { metadata: { name: 'none' }, spec: { hard: { pods: '0' } } } });
+    const namespace = pods().namespace.name;
+    await pods().core.createNamespacedResourceQuota({ namespace, body: { metadata: { name: 'none' }, spec: { hard: { pods: '0' } } } });
     try {
       const pod = await aPod({ command: 'x' });
       const refusal = async (): Promise<unknown> =>
@@ -270,15 +250,15 @@ describe('the runtime', () => {
         );
       expect(await refusal()).toMatchObject({ type: 'QuotaExceeded', retryAfterSeconds: expect.any(Number) });
     } finally {
-      await pods.core.deleteNamespacedResourceQuota({ namespace, name: 'none' });
+      await pods().core.deleteNamespacedResourceQuota({ namespace, name: 'none' });
     }
   });
 
   test('tells of a cluster that refuses it', async () => {
     const pod = await aPod({ command: 'x' });
     const elsewhere = kubernetesPods({
-      cluster: connectCluster({ kubeconfigPath: pods.namespace.kubeconfig, namespace: 'default' }),
-      settings: pods.settings,
+      cluster: connectCluster({ kubeconfigPath: pods().namespace.kubeconfig, namespace: 'default' }),
+      settings: pods().settings,
       gatewayUrl: 'http://127.0.0.1:1',
     });
     const refusal = { type: 'ClusterMisconfigured', retryAfterSeconds: 5 };
@@ -287,10 +267,10 @@ describe('the runtime', () => {
   });
 
   test('tells of a cluster that is away, and goes on once it is back', async () => {
-    const way = await openWay(pods.namespace.kubeconfig);
+    const way = await openWay(pods().namespace.kubeconfig);
     try {
       const pod = await aRunningPod();
-      const runtime = pods.runtime({}, connectCluster({ kubeconfigPath: way.kubeconfig, namespace: pods.namespace.name }));
+      const runtime = pods().runtime({}, connectCluster({ kubeconfigPath: way.kubeconfig, namespace: pods().namespace.name }));
       expect(await runtime.observe(pod.pod)).toMatchObject({ kind: 'alive' });
       await way.block();
       await expect(runtime.observe(pod.pod)).rejects.toMatchObject({ type: 'RuntimeUnavailable', retryAfterSeconds: 2 });
@@ -302,10 +282,12 @@ describe('the runtime', () => {
   });
 
   test('watches: tells changes within a moment, and what happened while its connection was broken', async () => {
-    const way = await openWay(pods.namespace.kubeconfig);
+    const way = await openWay(pods().namespace.kubeconfig);
     const seen: { readonly jobId: string; readonly kind: string; readonly atMs: number }[] = [];
-    const client = connectCluster({ kubeconfigPath: way.kubeconfig, namespace: pods.namespace.name });
-    const watch = pods.runtime({}, client).watch?.(({ jobId }, { kind }) => void seen.push({ jobId, kind, atMs: Date.now() }));
+    const client = connectCluster({ kubeconfigPath: way.kubeconfig, namespace: pods().namespace.name });
+    const watch = pods()
+      .runtime({}, client)
+      .watch?.(({ jobId }, { kind }) => void seen.push({ jobId, kind, atMs: Date.now() }));
     const untilLost = async ({ pod: { jobId } }: ClusterPod): Promise<number> => {
       const giveUpAt = Date.now() + 15_000;
       for (;;) {
@@ -316,7 +298,7 @@ describe('the runtime', () => {
       }
     };
     const kill = async ({ pod }: ClusterPod): Promise<number> => {
-      await pods.core.deleteNamespacedPod({ namespace: pods.namespace.name, name: podName(pod), gracePeriodSeconds: 0 });
+      await pods().core.deleteNamespacedPod({ namespace: pods().namespace.name, name: podName(pod), gracePeriodSeconds: 0 });
       return Date.now();
     };
     try {
@@ -340,9 +322,9 @@ describe('the runtime', () => {
   test('needs the rights of its service account and no others', async () => {
     const { KubeConfig, CoreV1Api } = await import('@kubernetes/client-node');
     const config = new KubeConfig();
-    config.loadFromFile(pods.namespace.kubeconfig);
+    config.loadFromFile(pods().namespace.kubeconfig);
     const core = config.makeApiClient(CoreV1Api);
-    const namespace = pods.namespace.name;
+    const namespace = pods().namespace.name;
     await expect(core.listNamespacedSecret({ namespace })).rejects.toMatchObject({ code: 403 });
     await expect(core.listNode()).rejects.toMatchObject({ code: 403 });
     await expect(core.patchNamespacedPod({ namespace, name: `c2d-${randomBytes(16).toString('hex')}-1`, body: [] })).rejects.toMatchObject({

@@ -5,17 +5,10 @@ import { ensureNodeAlgorithmImage } from '../../../infra/toolchain/algorithmImag
 import { podParts } from '../../../infra/pods/dockerSpec.ts';
 import { execIn } from '../../support/signals.ts';
 import { startTestRegistry, type TestRegistry } from '../../support/testRegistry.ts';
-import { preparePod, startPodHarness, type PodHarness, type TestPod, type TestPodOptions } from './podHarness.ts';
+import { useEnginePods, type TestPod, type TestPodOptions } from './podHarness.ts';
 import { describePods, exitOf } from './pods.suite.ts';
 
-let harness: PodHarness;
-const open: TestPod[] = [];
-
-const aPod = async (options: TestPodOptions): Promise<TestPod> => {
-  const pod = await preparePod(harness, options);
-  open.push(pod);
-  return pod;
-};
+const { harness, aPod } = useEnginePods();
 
 const runToEnd = async (options: TestPodOptions): Promise<TestPod> => {
   const pod = await aPod(options);
@@ -23,21 +16,6 @@ const runToEnd = async (options: TestPodOptions): Promise<TestPod> => {
   await pod.gateway.untilReport('publishOutputs');
   return pod;
 };
-
-beforeAll(async () => {
-  harness = await startPodHarness();
-}, 120_000);
-
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((pod) => pod.close()));
-  const filters = { label: [`c2d.instance=${harness.settings.instance}`] };
-  expect(await harness.docker.listContainers({ all: true, filters })).toEqual([]);
-  expect((await harness.docker.listVolumes({ filters })).Volumes ?? []).toEqual([]);
-});
-
-afterAll(async () => {
-  await harness.close();
-});
 
 describe('a pod', () => {
   describePods(aPod);
@@ -89,13 +67,13 @@ describe('a pod', () => {
   });
 
   test("runs as the image's own user", async () => {
-    const image = await ensureNodeAlgorithmImage({ docker: harness.docker, busyboxPath: harness.busyboxPath }, '1234:77');
+    const image = await ensureNodeAlgorithmImage({ docker: harness().docker, busyboxPath: harness().busyboxPath }, '1234:77');
     const pod = await runToEnd({ command: 'console.log(process.getuid(), process.getgid())', spec: { image } });
     expect(pod.gateway.log).toBe('1234 77\n');
   });
 
   test("does not start an algorithm under the agent's uid", async () => {
-    const image = await ensureNodeAlgorithmImage({ docker: harness.docker, busyboxPath: harness.busyboxPath }, '64242');
+    const image = await ensureNodeAlgorithmImage({ docker: harness().docker, busyboxPath: harness().busyboxPath }, '64242');
     const pod = await aPod({ command: 'console.log(1)', spec: { image } });
     await pod.create();
     expect(await pod.gateway.untilReport('stageInputs')).toMatchObject({ outcome: 'failed', type: 'PodUnsealed', retryable: false });
@@ -137,7 +115,7 @@ describe('a pod', () => {
     await pod.create();
     await pod.gateway.until(() => pod.gateway.log.includes('up'), 'the first line');
     process.kill((await pod.inspect('agent')).State.Pid, 'SIGKILL');
-    expect(await execIn(harness.docker, podParts(pod.pod).algorithm, ['/.c2d/busybox', 'touch', '/tmp/go'])).toBe(0);
+    expect(await execIn(harness().docker, podParts(pod.pod).algorithm, ['/.c2d/busybox', 'touch', '/tmp/go'])).toBe(0);
     await pod.gateway.untilReport('publishOutputs');
     expect(exitOf(pod)).toMatchObject(exit);
     expect(pod.gateway.output('algorithm.log')?.bytes.toString()).toBe(`up\n${log}`);
@@ -194,7 +172,7 @@ describe('the runtime', () => {
   test("does not touch somebody else's container of that name", async () => {
     const pod = await aPod({ command: 'console.log(1)' });
     const name = `c2d-${pod.pod.jobId}-1-algorithm`;
-    const stranger = await harness.docker.createContainer({ name, Image: harness.algorithmImage, Labels: { 'c2d.job-id': 'other' } });
+    const stranger = await harness().docker.createContainer({ name, Image: harness().algorithmImage, Labels: { 'c2d.job-id': 'other' } });
     try {
       await expect(pod.create()).rejects.toMatchObject({ type: 'PodConflict' });
     } finally {
@@ -205,7 +183,8 @@ describe('the runtime', () => {
   test('lists a pod of which only a volume is left, and removes it', async () => {
     const pod = await aPod({ command: 'console.log(1)' });
     await pod.create();
-    for (const part of ['agent', 'algorithm']) await harness.docker.getContainer(`c2d-${pod.pod.jobId}-1-${part}`).remove({ force: true });
+    for (const part of ['agent', 'algorithm'])
+      await harness().docker.getContainer(`c2d-${pod.pod.jobId}-1-${part}`).remove({ force: true });
     expect(await pod.runtime.list()).toMatchObject([{ pod: pod.pod }]);
     expect(await pod.runtime.observe(pod.pod)).toMatchObject({ kind: 'lost' });
     await pod.runtime.remove(pod.pod);
@@ -224,8 +203,8 @@ describe('the runtime', () => {
     const { dockerPods } = await import('../../../infra/pods/docker.ts');
     const { default: Docker } = await import('dockerode');
     const away = dockerPods({
-      docker: new Docker({ socketPath: `${harness.folder}/away.sock` }),
-      settings: { ...harness.settings, gateway: { kind: 'unixSocket', directory: harness.folder } },
+      docker: new Docker({ socketPath: `${harness().folder}/away.sock` }),
+      settings: { ...harness().settings, gateway: { kind: 'unixSocket', directory: harness().folder } },
     });
     await expect(away.observe(pod.pod)).rejects.toMatchObject({ type: 'RuntimeUnavailable', retryAfterSeconds: 5 });
   });
@@ -235,11 +214,11 @@ describe('an image of a private registry', () => {
   const reader = { username: 'reader', password: 'open sesame: 1' };
   let registry: TestRegistry;
   beforeAll(async () => {
-    registry = await startTestRegistry('127.0.0.1', harness.busyboxPath, reader);
+    registry = await startTestRegistry('127.0.0.1', harness().busyboxPath, reader);
   });
   afterAll(async () => {
-    const images = await harness.docker.listImages({ filters: { reference: [`${registry.host}/*/*`] } });
-    await Promise.all(images.map(({ Id }) => harness.docker.getImage(Id).remove({ force: true })));
+    const images = await harness().docker.listImages({ filters: { reference: [`${registry.host}/*/*`] } });
+    await Promise.all(images.map(({ Id }) => harness().docker.getImage(Id).remove({ force: true })));
     await registry.close();
   });
 
@@ -269,8 +248,8 @@ describe('an image of a private registry', () => {
     const seen = JSON.stringify([
       await pod.inspect('agent'),
       await pod.inspect('algorithm'),
-      await harness.docker.getImage(image).inspect(),
-      ...(await Promise.all(Object.values(parts.volumes).map((name) => harness.docker.getVolume(name).inspect()))),
+      await harness().docker.getImage(image).inspect(),
+      ...(await Promise.all(Object.values(parts.volumes).map((name) => harness().docker.getVolume(name).inspect()))),
     ]);
     for (const secret of [reader.password, Buffer.from(`${reader.username}:${reader.password}`).toString('base64')])
       expect(seen).not.toContain(secret);
@@ -279,7 +258,7 @@ describe('an image of a private registry', () => {
   test('is not given to somebody else because it is on the machine already', async () => {
     const image = `${registry.name()}:1`;
     await create(image, reader);
-    const { Id } = await harness.docker.getImage(image).inspect();
+    const { Id } = await harness().docker.getImage(image).inspect();
     await expect(create(image)).rejects.toMatchObject({ type: 'ImageUnavailable' });
     await expect(create(image, { ...reader, username: 'stranger' })).rejects.toMatchObject({ type: 'ImageUnavailable' });
     await expect(create(`localhost/c2d-private:${Id.replace('sha256:', '').slice(0, 32)}`)).rejects.toMatchObject({

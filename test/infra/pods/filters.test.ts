@@ -3,39 +3,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ensureNodeAlgorithmImage } from '../../../infra/toolchain/algorithmImage.ts';
 import { aFilter, describeFilters, publishedOf } from './filters.suite.ts';
-import { preparePod, startPodHarness, type PodHarness, type TestPod, type TestPodOptions } from './podHarness.ts';
+import { useEnginePods } from './podHarness.ts';
 
-let harness: PodHarness;
-const open: TestPod[] = [];
-
-const aPod = async (options: TestPodOptions): Promise<TestPod> => {
-  const pod = await preparePod(harness, options);
-  open.push(pod);
-  return pod;
-};
-
-beforeAll(async () => {
-  harness = await startPodHarness();
-}, 120_000);
-
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((pod) => pod.close()));
-  const filters = { label: [`c2d.instance=${harness.settings.instance}`] };
-  expect(await harness.docker.listContainers({ all: true, filters })).toEqual([]);
-  expect((await harness.docker.listVolumes({ filters })).Volumes ?? []).toEqual([]);
-});
-
-afterAll(async () => {
-  await harness.close();
-});
+const { harness, aPod } = useEnginePods();
 
 describe('filters', () => {
-  describeFilters(aPod, () => harness.algorithmImage);
+  describeFilters(aPod, () => harness().algorithmImage);
 
   test('have no network and the walls of an algorithm', async () => {
-    const pod = await aPod({ command: 'setInterval(() => 0, 1000)', spec: { filters: [aFilter(harness.algorithmImage, '')] } });
+    const pod = await aPod({ command: 'setInterval(() => 0, 1000)', spec: { filters: [aFilter(harness().algorithmImage, '')] } });
     await pod.create();
-    const { HostConfig, Config } = await harness.docker.getContainer(`c2d-${pod.pod.jobId}-1-filter-0`).inspect();
+    const { HostConfig, Config } = await harness().docker.getContainer(`c2d-${pod.pod.jobId}-1-filter-0`).inspect();
     expect(HostConfig).toMatchObject({
       NetworkMode: 'none',
       ReadonlyRootfs: true,
@@ -47,7 +25,7 @@ describe('filters', () => {
   });
 
   test("run as the algorithm's user, also where only its image knows the name", async () => {
-    const { docker, busyboxPath, algorithmImage } = harness;
+    const { docker, busyboxPath, algorithmImage } = harness();
     const named = await ensureNodeAlgorithmImage({ docker, busyboxPath }, '1234:77');
     const pod = await aPod({
       command: `const fs = require('fs'); fs.writeFileSync('/data/outputs/a', '', { mode: 0o600 });`,
@@ -75,11 +53,11 @@ describe('filters', () => {
   test('that die while they wait keep the outputs back', async () => {
     const pod = await aPod({
       command: `require('fs').writeFileSync('/data/outputs/a', 'a'); console.log('up'); process.on('SIGTERM', () => process.exit(0)); setInterval(() => 0, 1000);`,
-      spec: { filters: [aFilter(harness.algorithmImage, '')] },
+      spec: { filters: [aFilter(harness().algorithmImage, '')] },
     });
     await pod.create();
     await pod.gateway.until(() => pod.gateway.log.includes('up'), 'the first line');
-    await harness.docker.getContainer(`c2d-${pod.pod.jobId}-1-filter-0`).kill();
+    await harness().docker.getContainer(`c2d-${pod.pod.jobId}-1-filter-0`).kill();
     await pod.runtime.stop(pod.pod, 5);
     await pod.gateway.untilReport('publishOutputs');
     expect(publishedOf(pod)).toMatchObject({
@@ -96,7 +74,7 @@ describe('filters', () => {
     const code = `const fs = require('fs'); fs.appendFileSync('/data/outputs/runs', 'x'); fs.writeFileSync('/data/outputs/begun', ''); setTimeout(() => process.exit(4), ${when === 'while' ? 3_000 : 300});`;
     const pod = await aPod({
       command: `require('fs').writeFileSync('/data/outputs/a', 'a')`,
-      spec: { filters: [aFilter(harness.algorithmImage, code)] },
+      spec: { filters: [aFilter(harness().algorithmImage, code)] },
     });
     await pod.create();
     await pod.gateway.until(() => pod.gateway.events.some(({ progress }) => progress?.filtering === true), 'the filter');

@@ -27,7 +27,7 @@ export interface PodHarness {
   close(): Promise<void>;
 }
 
-export const startPodHarness = async (): Promise<PodHarness> => {
+const startPodHarness = async (): Promise<PodHarness> => {
   const folder = await mkdtemp(path.join(tmpdir(), 'c2d-pods-'));
   await chmod(folder, 0o755);
   const engine = await startContainerEngine({ folder: path.join(folder, 'engine') });
@@ -68,7 +68,7 @@ export interface TestPod extends SuitePod {
 /** What a test decides about its pod. */
 export type TestPodOptions = SuitePodOptions;
 
-export const preparePod = async (harness: PodHarness, { command, plan, files, spec: changes }: TestPodOptions): Promise<TestPod> => {
+const preparePod = async (harness: PodHarness, { command, plan, files, spec: changes }: TestPodOptions): Promise<TestPod> => {
   const pod: PodRef = { jobId: randomBytes(16).toString('hex'), podAttempt: 1 };
   const directory = path.join(harness.folder, pod.jobId.slice(0, 8));
   await mkdir(directory, { recursive: true });
@@ -103,6 +103,39 @@ export const preparePod = async (harness: PodHarness, { command, plan, files, sp
     async close() {
       await runtime.remove(pod);
       await gateway.close();
+    },
+  };
+};
+
+/** What {@link useEnginePods} gives. */
+export interface EnginePods {
+  harness(): PodHarness;
+  /** A pod of the test's own: it is gone after the test. */
+  aPod(options: TestPodOptions): Promise<TestPod>;
+}
+
+/** One engine for the tests of a file; after each, nothing of its pods is left. Call it at the top of the file. */
+export const useEnginePods = (): EnginePods => {
+  let harness: PodHarness;
+  const open: TestPod[] = [];
+  beforeAll(async () => {
+    harness = await startPodHarness();
+  }, 120_000);
+  afterEach(async () => {
+    await Promise.all(open.splice(0).map((pod) => pod.close()));
+    const filters = { label: [`c2d.instance=${harness.settings.instance}`] };
+    expect(await harness.docker.listContainers({ all: true, filters })).toEqual([]);
+    expect((await harness.docker.listVolumes({ filters })).Volumes ?? []).toEqual([]);
+  });
+  afterAll(async () => {
+    await harness.close();
+  });
+  return {
+    harness: () => harness,
+    async aPod(options) {
+      const pod = await preparePod(harness, options);
+      open.push(pod);
+      return pod;
     },
   };
 };
