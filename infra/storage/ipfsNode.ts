@@ -11,7 +11,6 @@ import { storageUnavailable } from './localFailure.ts';
 export interface IpfsEntry {
   readonly name: string;
   readonly cid: string;
-  readonly isFolder: boolean;
 }
 
 const shortMs = 30_000;
@@ -182,10 +181,16 @@ const openFile = async (
   })();
 };
 
+/**
+ * By its CID: a folder that was listed by its path is kept open by the node with all that is in it, and its next change or look
+ * writes each entry again, for a minute where there are ten thousand.
+ */
 const listFolder = async (client: KuboRPCClient, path: string): Promise<readonly IpfsEntry[]> => {
+  const { cid: folder } = await client.files.stat(path, shortly());
+  const options: object = { 'resolve-type': false, size: false, stream: true, signal: AbortSignal.timeout(longMs) };
   const entries: IpfsEntry[] = [];
-  for await (const { name, cid, type } of client.files.ls(path, { signal: AbortSignal.timeout(longMs) }))
-    entries.push({ name, cid: cid.toString(), isFolder: type === 'directory' });
+  // of an empty one the client tells itself, without a name
+  for await (const { name, cid } of client.ls(folder, options)) if (name) entries.push({ name, cid: cid.toString() });
   return entries;
 };
 

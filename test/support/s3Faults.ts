@@ -12,7 +12,7 @@ export type S3Operation =
 
 /** What a request asks of a node of IPFS: the command of its RPC API. */
 export type IpfsOperation =
-  'add' | 'files/cp' | 'files/ls' | 'files/mkdir' | 'files/mv' | 'files/read' | 'files/rm' | 'files/stat' | 'pin/add' | 'refs';
+  'add' | 'files/cp' | 'ls' | 'files/mkdir' | 'files/mv' | 'files/read' | 'files/rm' | 'files/stat' | 'pin/add' | 'refs';
 
 /** What happens to one request. */
 export type Fault =

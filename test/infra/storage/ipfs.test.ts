@@ -8,6 +8,7 @@ import type { IpfsStoreOptions } from '../../../infra/storage/ipfsNodes.ts';
 import { createTurns } from '../../../infra/storage/inTurn.ts';
 import { entryNames } from '../../../infra/storage/ipfsSeal.ts';
 import type { SealedFile } from '../../../infra/storage/resultStore.ts';
+import { createLimit } from '../../../workers/agent/patience.ts';
 import { eventually } from '../../support/heldJobs.ts';
 import { openIpfsNode, type IpfsTestNode } from '../../support/ipfs.ts';
 import { aJobId, describeResultStore, someBytes, storeBytes } from './resultStore.suite.ts';
@@ -102,6 +103,25 @@ describe('ipfsStore', () => {
     expect(sha256Of(await buffer(await store.read(file)))).toBe(sha256Of(bytes));
     await store.remove(file);
   });
+
+  test(
+    'ten thousand files are one directory, although a node that has opened such a folder needs a minute for each change or look',
+    async () => {
+      const [store, job] = [makeStore(), attempt()];
+      const bytes = Buffer.from('what each of them has');
+      const files = Array.from({ length: 10_000 }, (_, n) => aFile(n, `part-${n}.csv`, bytes.toString()));
+      const inTurn = createLimit(32);
+      const put = ({ n, sha256 }: SealedFile) => store.putWhole({ ...job, n }, { sizeBytes: bytes.length, sha256 }, Readable.from([bytes]));
+      await Promise.all(files.map((file) => inTurn(() => put(file))));
+      const sealed = await store.seal(job, files);
+      expect(sealed.files.size).toBe(files.length);
+      expect(await one.fetchContent(`${sealed.directory}/part-9999.csv`)).toBe(bytes.toString());
+      expect(await store.seal(job, files)).toEqual(sealed);
+      expect(await buffer(await store.read({ ...job, n: 5_000 }))).toEqual(bytes);
+      await store.remove(job);
+    },
+    patienceMs * 2,
+  );
 
   test('sealing again, also at once, gives the same CIDs', async () => {
     const [store, job] = [makeStore(), attempt()];
