@@ -81,6 +81,8 @@ export const ipfsStoreConfig = z
     readableByCid: z.literal(true, 'must be true: whoever learns the CID of a file in IPFS can read it'),
     /** has nodes drop what nothing holds after results were removed; they do so with everything that is not pinned */
     collectGarbage: z.boolean().default(false),
+    /** seconds without a byte after which what is sent to a node has failed */
+    idleSeconds: z.number().positive().default(60),
   })
   .superRefine(({ nodes, copies }, context) => {
     if (copies !== undefined && copies > nodes.length)

@@ -22,7 +22,8 @@ export const ipfsStore = (
   // first in turn here, so that this process asks for one lock at a time
   const turns = createTurns();
   const inTurn: Exclusively = (name, work) => turns(name, () => exclusively(name, work));
-  const deps: IpfsDeps = { nodes: options.nodes.map((address) => createIpfsNode(address, inTurn)), options, folders: createFolders() };
+  const nodeDeps = { exclusively: inTurn, idleMs: options.idleSeconds * 1_000 };
+  const deps: IpfsDeps = { nodes: options.nodes.map((address) => createIpfsNode(address, nodeDeps)), options, folders: createFolders() };
   const completing = shareRunning<void>();
   const sealing = shareRunning<ContentIds>();
   return {

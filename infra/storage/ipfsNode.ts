@@ -60,8 +60,15 @@ export interface IpfsNode {
  */
 export type Exclusively = <T>(name: string, work: () => Promise<T>) => Promise<T>;
 
-/** @param exclusively around each change of the node's file system, which loses some of several that happen at once */
-export const createIpfsNode = ({ url, authorization }: IpfsNodeAddress, exclusively: Exclusively): IpfsNode => {
+/** What a node needs. */
+interface IpfsNodeDeps {
+  /** around each change of the node's file system, which loses some of several that happen at once */
+  readonly exclusively: Exclusively;
+  /** milliseconds without a byte after which what is sent to the node has failed */
+  readonly idleMs: number;
+}
+
+export const createIpfsNode = ({ url, authorization }: IpfsNodeAddress, { exclusively, idleMs }: IpfsNodeDeps): IpfsNode => {
   const change = <T>(work: () => Promise<T>): Promise<T> => exclusively(`ipfs ${url}`, work);
   const now = Date.now;
   const post = createPostStream({ url, authorization });
@@ -81,7 +88,7 @@ export const createIpfsNode = ({ url, authorization }: IpfsNodeAddress, exclusiv
     add: (path, bytes) =>
       ask(async () => {
         const sent = watchLeaves(bytes);
-        const cid = await addFile(post, sent.bytes);
+        const cid = await addFile(post, { bytes: sent.bytes, idleMs });
         if ((await digestOfLeaves(cid, () => listBelow(client, cid))) !== sent.digest())
           throw storageUnavailable('a file did not reach an IPFS node as it was sent', 1);
         await nameContent(cid, path);
@@ -152,9 +159,9 @@ const absent = async <T>(work: () => Promise<T>): Promise<T | undefined> => {
   }
 };
 
-const addFile = async (post: PostStream, bytes: AsyncIterable<Uint8Array>): Promise<string> => {
+const addFile = async (post: PostStream, stream: Parameters<PostStream>[2]): Promise<string> => {
   const query = { 'cid-version': '1', 'raw-leaves': 'true', pin: 'false', progress: 'false' };
-  const added = (await post('add', query, bytes)).at(-1) as { readonly Hash?: unknown } | undefined;
+  const added = (await post('add', query, stream)).at(-1) as { readonly Hash?: unknown } | undefined;
   if (typeof added?.Hash !== 'string') throw storageUnavailable('an IPFS node told no CID of what it was given', 1);
   return added.Hash;
 };
@@ -195,7 +202,7 @@ const listFolder = async (client: KuboRPCClient, path: string): Promise<readonly
 };
 
 const importBlocks = async (post: PostStream, car: AsyncIterable<Uint8Array>, pinRoots: boolean): Promise<void> => {
-  for (const answer of await post('dag/import', { 'pin-roots': String(pinRoots) }, car)) {
+  for (const answer of await post('dag/import', { 'pin-roots': String(pinRoots) }, { bytes: car, idleMs: longMs })) {
     const { Root: root } = answer as { readonly Root?: { readonly PinErrorMsg?: string } };
     if (root?.PinErrorMsg !== undefined && root.PinErrorMsg !== '') throw new Error('the copy could not be pinned');
   }

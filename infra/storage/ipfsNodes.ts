@@ -6,7 +6,7 @@ import type { IpfsNode } from './ipfsNode.ts';
 import type { AttemptPaths } from './ipfsPaths.ts';
 
 /** What an IPFS store is made of; `copies` absent: on all nodes. */
-export type IpfsStoreOptions = Pick<IpfsStoreConfig, 'nodes' | 'copies' | 'folder' | 'collectGarbage'>;
+export type IpfsStoreOptions = Pick<IpfsStoreConfig, 'nodes' | 'copies' | 'folder' | 'collectGarbage' | 'idleSeconds'>;
 
 /** What every operation of a store needs. */
 export interface IpfsDeps {

@@ -22,30 +22,29 @@ class PostRefused extends Error {
   }
 }
 
-/** without a byte taken or sent; the node may be copying or pinning meanwhile */
-const idleMs = 600_000;
 const connectPatienceMs = 10_000;
 const errorInTheMiddle = 500;
 
 /**
  * Sends a stream as the one file of a command, in constant memory. Nothing is sent again.
+ * @param idleMs milliseconds without a byte taken or sent after which it fails; the node may have something to do meanwhile
  * @returns the objects of the answer. @throws an error with `response.status` when the node refused or could not go on; else what
  *   the stream or the connection failed of
  */
 export type PostStream = (
   command: string,
   query: Readonly<Record<string, string>>,
-  bytes: AsyncIterable<Uint8Array>,
+  stream: { readonly bytes: AsyncIterable<Uint8Array>; readonly idleMs: number },
 ) => Promise<readonly unknown[]>;
 
 /** @param address with the path of the API, or without any for the usual one */
 export const createPostStream = ({ url, authorization }: IpfsNodeAddress): PostStream => {
   const base = new URL(url).pathname === '/' ? new URL('/api/v0', url).href : url;
-  const dispatcher = new Agent({ headersTimeout: idleMs, bodyTimeout: idleMs, connect: { timeout: connectPatienceMs } });
-  return async function postStream(command, query, bytes) {
+  const dispatcher = new Agent({ connect: { timeout: connectPatienceMs } });
+  return async function postStream(command, query, { bytes, idleMs }) {
     const boundary = randomBytes(16).toString('hex');
     const { statusCode, body, trailers } = await request(`${base}/${command}?${new URLSearchParams(query).toString()}`, {
-      ...{ method: 'POST', dispatcher },
+      ...{ method: 'POST', dispatcher, headersTimeout: idleMs, bodyTimeout: idleMs },
       headers: { 'content-type': `multipart/form-data; boundary=${boundary}`, ...(authorization !== undefined && { authorization }) },
       body: Readable.from(asForm(boundary, bytes), { objectMode: false }),
     });

@@ -23,8 +23,9 @@ const partBytes = 5 * mebibyte;
 const largeFile = randomBytes(11 * partBytes - 1);
 const smallFiles = Array.from({ length: 20 }, () => randomBytes(10 * 1024));
 
-/** A loaded machine may need seconds for a part; only what stalls is given up earlier. */
 const patienceMs = 20_000;
+/** A loaded machine may need seconds for a part: only what stalls is given up early. */
+const idleSecondsFor = ({ kind }: Fault): number => (kind === 'stall' ? 2 : patienceMs / 1_000);
 
 /** Only what may be sent again has to be so large that it shows. */
 const contentsFor = (operation: S3Operation): readonly Buffer[] => {
@@ -104,7 +105,7 @@ describe('whatever happens between gateway and bucket, results are complete, and
     ['a small file is asked to slow down', 'PutObject', { kind: 'refuse', status: 503, code: 'SlowDown' }],
   ])('when %s', async (_what, operation, fault, times = 1) => {
     const contents = contentsFor(operation);
-    const bucket = s3SettingsOf(server, { endpoint: way.endpoint, idleSeconds: fault.kind === 'stall' ? 2 : patienceMs / 1_000 });
+    const bucket = s3SettingsOf(server, { endpoint: way.endpoint, idleSeconds: idleSecondsFor(fault) });
     const { store, job, sentRatio } = await uploadThrough(bucket, contents, () => way.next(operation, fault, times));
     expect(way.met()).toBe(times);
     expect(sentRatio).toBeLessThanOrEqual(1.1);
@@ -128,6 +129,9 @@ describe('whatever happens between gateway and a node of IPFS, results are compl
     ['a part is refused', 'add', refused, severalParts],
     ['a part is stored, and nobody is told', 'add', { kind: 'loseAnswer' }, severalParts],
     ['a part arrives as other bytes', 'add', { kind: 'damage', atByte: mebibyte }, severalParts],
+    ['a part stalls on its way', 'add', { kind: 'stall', afterBytes: mebibyte }, severalParts],
+    ['a part is not answered', 'add', { kind: 'stall', afterBytes: partBytes }, severalParts],
+    ['small files stall', 'add', { kind: 'stall', afterBytes: 1 }, several, 3],
     ['what has arrived cannot be listed', 'refs', refused, severalParts],
     ['a file cannot be made of its parts', 'files/read', refused, severalParts, 2],
     ['a file gets no name', 'files/cp', refused, severalParts],
@@ -142,7 +146,13 @@ describe('whatever happens between gateway and a node of IPFS, results are compl
     ['no folder is made', 'files/mkdir', refused, several],
   ])('when %s', async (_what, operation, fault, contents, times = 1) => {
     const { kind, name, readableByCid } = { kind: 'ipfs', name: 'ipfs', readableByCid: true } as const;
-    const settings = ipfsStoreConfig.parse({ kind, name, readableByCid, nodes: [{ url: way.endpoint }] });
+    const settings = ipfsStoreConfig.parse({
+      kind,
+      name,
+      readableByCid,
+      nodes: [{ url: way.endpoint }],
+      idleSeconds: idleSecondsFor(fault),
+    });
     const { store, job } = await uploadThrough(settings, contents, () => way.next(operation, fault, times));
     expect(way.met()).toBe(times);
     const files = contents.map((content, n) => ({ n, filename: String(n), sha256: createHash('sha256').update(content).digest('hex') }));
