@@ -21,7 +21,7 @@ const entryPoints: Readonly<Record<ServiceName, string>> = {
 export const nodeOptions: Readonly<Record<ServiceName, readonly string[]>> = {
   api: [],
   orchestrator: [],
-  gateway: ['--max-semi-space-size=4', '--max-old-space-size=384'],
+  gateway: ['--max-semi-space-size=1', '--max-old-space-size=384'],
 };
 
 /** What of our own environment a process gets: what programs need in general, no setting of the service. */
