@@ -12,7 +12,17 @@ import { publishByJob, withFolderOf, type Load } from './outputLoad.ts';
 import { addPlainly } from './plainIpfs.ts';
 import { uploadPlainly } from './plainS3.ts';
 import { awaitTeardown, onStage, type Stage } from './stage.ts';
-import { figuresOf, judge, renderFigures, type Figures, type Loads, type Measured, type MeasuredStore } from './storageFigures.ts';
+import {
+  figuresOf,
+  inSeconds,
+  judge,
+  labelOf,
+  renderFigures,
+  type Figures,
+  type Loads,
+  type Measured,
+  type MeasuredStore,
+} from './storageFigures.ts';
 import { pick, runTrivialJob } from './trivialJob.ts';
 
 /** How it is run. */
@@ -52,18 +62,26 @@ interface Measuring {
   readonly stage: Stage;
   readonly plainClients: PlainClients;
   readonly folder: string;
+  readonly print: (line: string) => void;
 }
 
 /**
  * The plain client goes before and after the job: what else the machine does at a time slows down both. Each has bytes of its
  * own, because content that IPFS has already is not written again.
  */
-const createMeasure = ({ stage, plainClients, folder }: Measuring) => {
+const createMeasure = ({ stage, plainClients, folder, print }: Measuring) => {
   let seed = 0;
   return async (store: MeasuredStore, load: Load): Promise<Measured> => {
-    const storePlainly = () => withFolderOf(load, { folder: path.join(folder, 'plain'), seed: (seed += 1) }, plainClients[store]);
+    const took = (what: string, milliseconds: number): void =>
+      print(`  ${labelOf({ store, ...load })}, ${what}: ${inSeconds(milliseconds)} s`);
+    const storePlainly = async () => {
+      const milliseconds = await withFolderOf(load, { folder: path.join(folder, 'plain'), seed: (seed += 1) }, plainClients[store]);
+      took('plain client', milliseconds);
+      return milliseconds;
+    };
     const before = await storePlainly();
     const job = await publishByJob(stage, load, { environment: store, seed: (seed += 1) });
+    took('job', job.publish);
     const after = await storePlainly();
     return { store, ...load, ...job, plain: (before + after) / 2 };
   };
@@ -127,7 +145,9 @@ const onStageWithStores = async <Result>(
       bucket: (from) => uploadPlainly(server, from),
       ipfs: (from) => addPlainly(node.apiUrl, from),
     };
-    return await onStage({ report: (line) => print(`  ${line}`), environments, env }, (stage) => perform({ stage, plainClients, folder }));
+    return await onStage({ report: (line) => print(`  ${line}`), environments, env }, (stage) =>
+      perform({ stage, plainClients, folder, print }),
+    );
   } finally {
     await Promise.all([server.close(), node.close()]);
   }

@@ -25,6 +25,12 @@ export interface Loads<Of> {
 }
 
 const perSecond = (amount: number, milliseconds: number): number => round(amount / (milliseconds / 1_000));
+export const inSeconds = (milliseconds: number): number => round(milliseconds / 1_000, 1);
+
+/** Names one load in one kind of store. */
+export const labelOf = ({ store, files, bytes }: Pick<Measured, 'store' | 'files' | 'bytes'>): string =>
+  `${store} ${files} × ${round(bytes / 1024)} KiB`;
+
 const inMebibytes = (bytes: number | null): number | null => (bytes === null ? null : round(bytes / mebibyte));
 
 /** @param gatewayRest resident memory of the gateway before the first job, in bytes */
@@ -45,7 +51,7 @@ export type Figures = ReturnType<typeof figuresOf>;
 /** A table with a column for each load. */
 export const renderFigures = (loads: readonly Figures[]): string =>
   renderTable(
-    ['', ...loads.map(({ store, files, bytes }) => `${store} ${files} × ${round(bytes / 1024)} KiB`)],
+    ['', ...loads.map(labelOf)],
     [
       ['job, MiB/s', ...loads.map(({ mibPerSecond }) => mibPerSecond)],
       ['plain client, MiB/s', ...loads.map(({ plainMibPerSecond }) => plainMibPerSecond)],
