@@ -26,7 +26,7 @@ import { environmentAttribute, faultAttribute, phaseAttribute } from './contract
 import { endOfRun, isBilledEnd, status, statusOfFailure } from './contract/status.ts';
 
 /** Steps beat every moment: one whose worker was killed is taken over after this long, not after its whole time limit. */
-const takeover = '10s';
+const takeover = '5s';
 
 const order = proxyActivities<Pick<Activities, 'validateOrder'>>({
   startToCloseTimeout: '30s',

@@ -82,6 +82,8 @@ const startWorkflow = (
   const startWorkflowOperation = new WithStartWorkflowOperation('computeJob', {
     workflowId: jobWorkflowId(spec.jobId),
     taskQueue: orchestratorQueue,
+    // a task that a killed orchestrator had is given to another one after this long; a job's history is short, so is its task
+    workflowTaskTimeout: '5s',
     args: [jobRefOf(spec, environment, heartbeatSeconds)],
     workflowIdConflictPolicy: 'USE_EXISTING',
     workflowIdReusePolicy: 'REJECT_DUPLICATE',

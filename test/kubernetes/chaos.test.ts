@@ -6,7 +6,7 @@ import { useOwnStack } from '../support/ownStack.ts';
 import { recordPods } from '../support/podRecord.ts';
 import { readPodAttempts } from '../support/traces.ts';
 
-const patienceMs = 540_000;
+const patienceMs = 900_000;
 const count = 100;
 const maxJobs = 10;
 const everyMs = 10_000;
