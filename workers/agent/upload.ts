@@ -38,7 +38,7 @@ export interface UploadDeps {
 const concurrentFiles = 16;
 const mostConcurrentParts = 4;
 /** bytes of parts in memory at once; the agent's container is small */
-const partMemoryBytes = 16 * 1024 * 1024;
+const partMemoryBytes = 24 * 1024 * 1024;
 /** below this size files travel beside each other, however large parts are: such a buffer for each of them is little */
 const smallFileBytes = 256 * 1024;
 
