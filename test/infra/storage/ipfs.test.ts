@@ -30,7 +30,10 @@ afterAll(async () => {
 const exclusively = createTurns();
 
 const makeStore = (options: Partial<IpfsStoreOptions> = {}) =>
-  ipfsStore({ nodes: [{ url: one.apiUrl }], copies: 1, folder: '/durable-c2d', collectGarbage: false, idleSeconds: 60, ...options }, exclusively);
+  ipfsStore(
+    { nodes: [{ url: one.apiUrl }], copies: 1, folder: '/durable-c2d', collectGarbage: false, idleSeconds: 60, ...options },
+    exclusively,
+  );
 const bothNodes = () => [{ url: one.apiUrl }, { url: two.apiUrl }];
 
 /** Its content only matters where nodes do not agree about it. */
