@@ -4,7 +4,7 @@ import { CID, create, type KuboRPCClient } from 'kubo-rpc-client';
 import { ipfsFailure, isAbsence, isSilence } from './ipfsFailure.ts';
 import { digestOfLeaves, watchLeaves } from './ipfsLeaves.ts';
 import { createNaming } from './ipfsNames.ts';
-import { createPostStream, type IpfsNodeAddress, type PostStream } from './ipfsPost.ts';
+import { createPostStream, type IpfsNodeAddress, type PostStream, type PostedStream } from './ipfsPost.ts';
 import { storageUnavailable } from './localFailure.ts';
 
 /** What has a name in a node's file system. */
@@ -68,6 +68,7 @@ interface IpfsNodeDeps {
   readonly idleMs: number;
 }
 
+/** A node that is asked for nothing before the first call. */
 export const createIpfsNode = ({ url, authorization }: IpfsNodeAddress, { exclusively, idleMs }: IpfsNodeDeps): IpfsNode => {
   const change = <T>(work: () => Promise<T>): Promise<T> => exclusively(`ipfs ${url}`, work);
   const now = Date.now;
@@ -159,7 +160,7 @@ const absent = async <T>(work: () => Promise<T>): Promise<T | undefined> => {
   }
 };
 
-const addFile = async (post: PostStream, stream: Parameters<PostStream>[2]): Promise<string> => {
+const addFile = async (post: PostStream, stream: PostedStream): Promise<string> => {
   const query = { 'cid-version': '1', 'raw-leaves': 'true', pin: 'false', progress: 'false' };
   const added = (await post('add', query, stream)).at(-1) as { readonly Hash?: unknown } | undefined;
   if (typeof added?.Hash !== 'string') throw storageUnavailable('an IPFS node told no CID of what it was given', 1);

@@ -25,17 +25,19 @@ class PostRefused extends Error {
 const connectPatienceMs = 10_000;
 const errorInTheMiddle = 500;
 
+/** What is sent, and for how long nothing may happen. */
+export interface PostedStream {
+  readonly bytes: AsyncIterable<Uint8Array>;
+  /** milliseconds without a byte taken or sent after which it has failed; the node may have something to do meanwhile */
+  readonly idleMs: number;
+}
+
 /**
  * Sends a stream as the one file of a command, in constant memory. Nothing is sent again.
- * @param idleMs milliseconds without a byte taken or sent after which it fails; the node may have something to do meanwhile
  * @returns the objects of the answer. @throws an error with `response.status` when the node refused or could not go on; else what
  *   the stream or the connection failed of
  */
-export type PostStream = (
-  command: string,
-  query: Readonly<Record<string, string>>,
-  stream: { readonly bytes: AsyncIterable<Uint8Array>; readonly idleMs: number },
-) => Promise<readonly unknown[]>;
+export type PostStream = (command: string, query: Readonly<Record<string, string>>, stream: PostedStream) => Promise<readonly unknown[]>;
 
 /** @param address with the path of the API, or without any for the usual one */
 export const createPostStream = ({ url, authorization }: IpfsNodeAddress): PostStream => {

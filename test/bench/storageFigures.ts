@@ -25,6 +25,8 @@ export interface Loads<Of> {
 }
 
 const perSecond = (amount: number, milliseconds: number): number => round(amount / (milliseconds / 1_000));
+
+/** Milliseconds as seconds, with one decimal. */
 export const inSeconds = (milliseconds: number): number => round(milliseconds / 1_000, 1);
 
 /** Names one load in one kind of store. */
